@@ -1,0 +1,77 @@
+/**
+ * Every error this framework raises on purpose: its stable code and what to do about it. `docs/errors.md` lists the same
+ * codes, and a test keeps the two equal.
+ */
+export const ERRORS = {
+  // definitions
+  'invalid-definition': 'Correct the definition: the message names the option and the rule it breaks.',
+  'duplicate-definition': 'Define each event type once and pass each definition once in `events`.',
+  'handler-conflict': 'Keep one handler for each pattern of a service, or make one of the patterns more specific.',
+  'service-conflict': 'Give every service of an app its own name.',
+  'invalid-option': 'Correct the option: the message names it and the values it takes.',
+  // publishing
+  'unknown-type': 'Add the definition to `events` of hodisa(), or correct the name.',
+  'invalid-data': 'Correct the data: `details.issues` lists every problem with its path.',
+  'unserialisable-data': 'Publish plain JSON values: the message gives the path and what stands there.',
+  'async-schema': 'Use a synchronous schema here, or publish with app.publish, which awaits the schema.',
+  'invalid-name': 'Correct the name: the message says which rule it breaks.',
+  'stream-and-key': 'Give `stream` or `key`, not both: an event of a stream keeps the order of its stream.',
+  'revision-conflict': 'Somebody wrote first: load the stream again and decide on its current state.',
+  'id-reused': 'Use a new id: this one was recorded with other content.',
+  'partial-duplicate': 'Publish the new events alone, or the whole first batch unchanged.',
+  'event-too-large': 'Keep events small: put large content elsewhere and publish a reference to it.',
+  'append-too-large': 'Split the batch: the message says the limit.',
+  'upcast-failed': 'Correct the upcaster: it must accept every event of its version that was ever recorded.',
+  // store
+  'store-not-a-database': 'Give the path of a Hodisa store or of a file that does not exist yet.',
+  'store-unavailable': 'Check that the folder exists and that this process may read and write it.',
+  'store-read-only': 'Give this process the right to write the file and its folder.',
+  'store-full': 'Free space on the disk. Nothing was recorded; publish again.',
+  'store-busy': 'Another writer held the store too long: look for a long write transaction.',
+  'store-corrupt': 'Restore the store from a backup, or run the integrity check of its database.',
+  'store-too-new': 'This store was written by a newer release: upgrade hodisa in this process.',
+  'store-too-old': 'Upgrade the database library: this version has known faults that lose data.',
+  'capability-missing': 'Choose an engine that has the capability, or do without it.',
+  'outbox-no-transaction': 'Begin a transaction on the connection before you publish through its outbox.',
+  'outbox-other-store': 'Use a connection to the same database as the app.',
+  'outbox-not-durable': 'Set `pragma synchronous = full` on the connection, or open the app with durability "os".',
+  // delivery
+  'lease-lost': 'Nothing to do: another instance has taken over this share and handles the event.',
+  'context-dead': 'Finish within `timeout`, or raise it: this attempt is over and may not write any more.',
+  'already-committed': 'Call ctx.commit once per attempt, and publish inside it.',
+  'commit-awaited-io': 'Await only `tx` inside the transaction; do the slow part before it.',
+  'handler-timeout': 'Make the handler quicker, or raise the `timeout` of the service.',
+  'handler-stuck': 'A handler ignored its `signal`: find what it waits for.',
+  'service-running': 'Stop every instance of the service first.',
+  'service-unknown': 'Check the name: `hodisa services list` shows the services of the store.',
+  'dead-letter-unknown': 'Check the id: `hodisa dead list` shows the dead letters of the store.',
+  timeout: 'Wait longer, or look at what the message names as unfinished.',
+  // lifecycle
+  'app-started': 'Define services and handlers before app.start().',
+  'app-stopped': 'This app was stopped: create a new one.',
+} as const
+
+export type ErrorCode = keyof typeof ERRORS
+
+/**
+ * What the framework throws. `code` is stable and made for programs; `message` says what and where; `fix` says what to do;
+ * `details` holds the values the message was made from, as plain JSON.
+ */
+export class HodisaError extends Error {
+  override readonly name = 'HodisaError'
+  readonly code: ErrorCode
+  readonly fix: string
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, details: Record<string, unknown> = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.fix = ERRORS[code]
+    this.details = details
+  }
+}
+
+/** Whether `error` is a {@link HodisaError}, of the given code where one is given. */
+export function isHodisaError(error: unknown, code?: ErrorCode): error is HodisaError {
+  return error instanceof HodisaError && (code === undefined || error.code === code)
+}
