@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from './duration.ts'
 import { assertCategory, assertType } from './names.ts'
-import type { EventKind, NewEvent } from './types.ts'
+import type { EventExtras, EventKind, NewEvent } from './types.ts'
 
 /** Data of an event that was defined without a schema: any JSON object. */
 export type PlainData = { readonly [key: string]: unknown }
@@ -29,7 +29,7 @@ export interface EventOptions<Schema extends StandardSchemaV1> {
 
 /** A defined event: call it with data to make one to publish. */
 export interface EventDefinition<Type extends string = string, Input = never, Output = unknown> {
-  (data: Input): NewEvent<Type, Input>
+  (data: Input, extras?: EventExtras): NewEvent<Type, Input>
   readonly type: Type
   readonly version: number
   readonly kind: EventKind
@@ -46,7 +46,7 @@ export type AnyEventDefinition = Pick<
   EventDefinition,
   'type' | 'version' | 'kind' | 'category' | 'upcasters' | 'keep'
 > & {
-  (data: never): NewEvent
+  (data: never, extras?: EventExtras): NewEvent
   readonly schema: StandardSchemaV1<never, unknown> | StandardSchemaV1 | undefined
   readonly streamId: ((data: never) => string) | undefined
 }
@@ -86,7 +86,8 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   const category = options.category ?? type.split('.', 1).join()
   assertCategory(category)
 
-  const make = (data: StandardSchemaV1.InferInput<Schema>) => ({ type, data })
+  const make = (data: StandardSchemaV1.InferInput<Schema>, extras?: EventExtras) =>
+    extras === undefined ? { type, data } : { type, data, extras }
   const definition = {
     version,
     kind,

@@ -62,3 +62,16 @@ export function anyOf(patterns: readonly Pattern[]): (type: string) => boolean {
     return answer
   }
 }
+
+/** Whether some type could match both. */
+export function overlap(one: Pattern, other: Pattern): boolean {
+  const [a, b] = [one.text.split('.'), other.text.split('.')]
+  for (let index = 0; ; index++) {
+    const [left, right] = [a[index], b[index]]
+    // What is left of the other must hold at least one segment for `**`, which it does unless it has ended.
+    if (left === '**') return right !== undefined
+    if (right === '**') return left !== undefined
+    if (left === undefined || right === undefined) return left === right
+    if (left !== right && left !== '*' && right !== '*') return false
+  }
+}

@@ -33,8 +33,23 @@ export interface RecordedEvent<Type extends string = string, Data = unknown> {
   readonly position: number
 }
 
+/** What may be said of one event beside its data. */
+export interface EventExtras {
+  /** The caller's own id: the event is recorded once, however often it is published. */
+  readonly id?: string
+  /** Whole name of the stream, `category-id`. */
+  readonly stream?: string
+  /** What order is kept by, for an event of no stream. */
+  readonly key?: string
+  readonly correlationId?: string
+  readonly causationId?: string
+  /** Further metadata: plain JSON. */
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
 /** An event that was made but not published yet. Calling a definition returns one. */
 export interface NewEvent<Type extends string = string, Input = unknown> {
   readonly type: Type
   readonly data: Input
+  readonly extras?: EventExtras
 }

@@ -1,0 +1,159 @@
+import { HodisaError } from '../errors.ts'
+import { assertStream } from '../event/names.ts'
+import { parsePattern } from '../event/pattern.ts'
+import type { RecordedEvent } from '../event/types.ts'
+import type { StoredEvent } from '../store/events.ts'
+import type { LogQuery, Store } from '../store/port.ts'
+import type { Decoder } from './decode.ts'
+
+/** A place in the log: a position, the start, the end, or a time (the store's clock). */
+export type LogPlace = number | 'start' | 'now' | Date
+
+export interface ReadOptions {
+  /** First position, inclusive, or a time, or `'start'` (default). In a stream: the first revision. */
+  readonly from?: LogPlace
+  /** Last position, inclusive, or a time. In a stream: the last revision. */
+  readonly to?: number | Date
+  /** Types or patterns; any of them may match. */
+  readonly types?: string | readonly string[]
+  /** The events of one stream, by revision. */
+  readonly stream?: string
+  readonly correlationId?: string
+  readonly causationId?: string
+  /** At most so many events. */
+  readonly limit?: number
+  /** From the end to the start. */
+  readonly backwards?: boolean
+}
+
+export interface TailOptions extends Omit<ReadOptions, 'to' | 'backwards' | 'stream' | 'limit'> {
+  /** Ends the tail. */
+  readonly signal?: AbortSignal
+}
+
+const PAGE = 500
+
+/** Reads the log in pages, so that memory stays flat however long it is. */
+export class LogReader {
+  readonly #store: Store
+  readonly #decoder: Decoder
+
+  constructor(store: Store, decoder: Decoder) {
+    this.#store = store
+    this.#decoder = decoder
+  }
+
+  /** Ends at the head. */
+  async *read(options: ReadOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+    assertReadOptions(options)
+    const events = options.stream === undefined ? this.#log(options) : this.#stream(options.stream, options)
+    let left = options.limit ?? Number.POSITIVE_INFINITY
+    if (left === 0) return
+    for await (const stored of events) {
+      yield this.#decoder.decode(stored)
+      if (--left <= 0) return
+    }
+  }
+
+  /** Goes on at the head until its signal aborts. From now on by default. */
+  async *tail(options: TailOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
+    assertReadOptions(options)
+    const { signal, from = 'now' } = options
+    const filter = filterOf(options)
+    let after = await this.positionBefore(from)
+    let wake = Promise.withResolvers<void>()
+    const rouse = () => wake.resolve()
+    const ended = () => signal?.aborted === true
+    const unwatch = this.#store.watch(rouse)
+    signal?.addEventListener('abort', rouse)
+    try {
+      while (!ended()) {
+        const page = await this.#store.readLog({ ...filter, after, limit: PAGE })
+        for (const stored of page.events) {
+          if (ended()) return
+          yield this.#decoder.decode(stored)
+        }
+        after = page.scanned
+        if (page.end) {
+          await wake.promise
+          wake = Promise.withResolvers()
+        }
+      }
+    } finally {
+      unwatch()
+      signal?.removeEventListener('abort', rouse)
+    }
+  }
+
+  /** The last position before a place: `after` this, the place begins. */
+  async positionBefore(place: LogPlace): Promise<number> {
+    if (place === 'start') return 0
+    if (place === 'now') return this.#store.head()
+    if (place instanceof Date) return this.#store.positionAt(place.getTime() - 1)
+    return place - 1
+  }
+
+  async *#log(options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
+    const { from = 'start', to, backwards = false } = options
+    const filter = filterOf(options)
+    let after = await this.positionBefore(from)
+    let until = to instanceof Date ? await this.#store.positionAt(to.getTime()) : (to ?? (await this.#store.head()))
+    while (until > after) {
+      const query: LogQuery = { ...filter, after, until, backwards, limit: Math.min(PAGE, options.limit ?? PAGE) }
+      const page = await this.#store.readLog(query)
+      yield* page.events
+      if (page.end) return
+      if (backwards) until = page.scanned - 1
+      else after = page.scanned
+    }
+  }
+
+  async *#stream(stream: string, options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
+    const { backwards = false, limit = Number.POSITIVE_INFINITY } = options
+    const matches = matcherOf(options)
+    let from = typeof options.from === 'number' ? options.from : 1
+    let to = typeof options.to === 'number' ? options.to : Number.MAX_SAFE_INTEGER
+    const recordedUntil = options.to instanceof Date ? { recordedUntil: options.to.getTime() } : {}
+    const recordedFrom = options.from instanceof Date ? options.from.getTime() : 0
+    if (options.from === 'now') return
+    for (;;) {
+      const page = await this.#store.readStream({ stream, from, to, backwards, limit: Math.min(PAGE, limit), ...recordedUntil })
+      for (const stored of page) if (stored.recordedAt >= recordedFrom && matches(stored)) yield stored
+      const last = page.at(-1)?.revision
+      if (last === undefined || last === null || page.length < Math.min(PAGE, limit)) return
+      if (backwards) to = last - 1
+      else from = last + 1
+    }
+  }
+}
+
+function filterOf({ types, correlationId, causationId }: ReadOptions) {
+  return {
+    ...(types !== undefined && { types: typeof types === 'string' ? [types] : types }),
+    ...(correlationId !== undefined && { correlationId }),
+    ...(causationId !== undefined && { causationId }),
+  }
+}
+
+function matcherOf({ types, correlationId, causationId }: ReadOptions): (stored: StoredEvent) => boolean {
+  const patterns = types === undefined ? undefined : [types].flat().map(parsePattern)
+  return (stored) =>
+    (patterns === undefined || patterns.some((pattern) => pattern.matches(stored.type))) &&
+    (correlationId === undefined || stored.correlationId === correlationId) &&
+    (causationId === undefined || stored.causationId === causationId)
+}
+
+function assertReadOptions(options: ReadOptions & TailOptions): void {
+  const refuse = (option: string, rule: string) => {
+    throw new HodisaError('invalid-option', `${option} must be ${rule}`, { option })
+  }
+  const { from, to, limit, stream, types } = options
+  for (const [name, place] of Object.entries({ from, to })) {
+    if (place === undefined || place === 'start' || place === 'now') continue
+    const fine = place instanceof Date ? !Number.isNaN(place.getTime()) : Number.isSafeInteger(place) && Number(place) >= 0
+    if (!fine) refuse(name, 'a place from 0, a valid Date, or (from only) "start" or "now"')
+  }
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) refuse('limit', 'an integer from 0')
+  if (stream !== undefined) assertStream(stream)
+  if (types !== undefined) for (const type of [types].flat()) parsePattern(type)
+}
