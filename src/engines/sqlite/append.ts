@@ -1,0 +1,209 @@
+import type { Statement } from 'better-sqlite3'
+import { HodisaError } from '../../errors.ts'
+import type { AppendRequest, Receipt } from '../../store/events.ts'
+import type { PlannedEvent, StreamHead } from '../../store/plan-append.ts'
+import { type AppendPlan, type AppendView, assertSize, type KnownEvent, planAppend } from '../../store/plan-append.ts'
+import type { Capabilities } from '../../store/port.ts'
+import type { Connection } from './connection.ts'
+import { KINDS } from './rows.ts'
+import { encodeToken, type Place } from './token.ts'
+
+const LEAN = `id, type, version, kind, timestamp, recorded_at, bucket, stream, revision, source, correlation_id, causation_id,
+  data, metadata`
+const WIDE = `${LEAN}, "key", tenant, subject, tags, encoding, expires_at`
+const MOST_CACHED = 16_384
+
+/** A validated append that was not written yet. */
+export interface Prepared {
+  readonly request: AppendRequest
+  readonly tenant: string
+  readonly plan: AppendPlan
+}
+
+/** What was written, before it becomes a receipt. */
+export interface Written {
+  readonly ids: readonly string[]
+  readonly streams: readonly { readonly stream: string; readonly revision: number }[]
+  readonly duplicate: boolean
+  readonly places: readonly Place[]
+  /** Position of the last new event; 0 if none is new. */
+  readonly head: number
+  /** Its id. */
+  readonly newest: string | undefined
+}
+
+/**
+ * Writes events through one connection, inside a transaction that somebody else began. Everything it remembers between
+ * transactions is forgotten as soon as another connection may have written.
+ */
+export class LogWriter implements AppendView {
+  readonly #limits: Capabilities
+  readonly #lean: Statement
+  readonly #wide: Statement
+  readonly #saveHead: Statement
+  readonly #saveId: Statement
+  readonly #findHead: Statement<[string, string], [number, number]>
+  readonly #findId: Statement<[string, string], [string, number, number, string | null, number | null, string, number]>
+  readonly #lastRecorded: Statement<[], number>
+  readonly #heads = new Map<string, StreamHead>()
+  #tenant = ''
+  #recordedAt = 0
+  #recordedAtKnown = false
+  #now = 0
+
+  constructor(connection: Pick<Connection, 'prepare'>, limits: Capabilities) {
+    // A connection of the user's may give integers as BigInt by default.
+    const prepare = (sql: string) => connection.prepare<unknown[], unknown[]>(sql).safeIntegers(false)
+    const insert = (columns: string) =>
+      `insert into main.hodisa_events (${columns}) values (${columns.replaceAll(/[^,]+/g, '?')})`
+    this.#limits = limits
+    this.#lean = prepare(insert(LEAN))
+    this.#wide = prepare(insert(WIDE))
+    this.#saveHead = prepare(
+      `insert into main.hodisa_streams (stream, tenant, revision, timestamp) values (?, ?, ?, ?)
+       on conflict do update set revision = excluded.revision, timestamp = excluded.timestamp`,
+    )
+    this.#saveId = prepare(
+      `insert into main.hodisa_given_ids (tenant, id, fingerprint, version, position, stream, revision, type, bucket)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#findHead = prepare(
+      'select revision, timestamp from main.hodisa_streams where stream = ? and tenant = ?',
+    ).raw() as Statement<[string, string], [number, number]>
+    this.#findId = prepare(
+      `select fingerprint, version, position, stream, revision, type, bucket
+       from main.hodisa_given_ids where tenant = ? and id = ?`,
+    ).raw() as Statement<[string, string], [string, number, number, string | null, number | null, string, number]>
+    this.#lastRecorded = prepare(
+      'select recorded_at from main.hodisa_events order by position desc limit 1',
+    ).pluck() as unknown as Statement<[], number>
+  }
+
+  /** To be called in every new transaction. */
+  begin(now: number, othersWrote: boolean): void {
+    if (othersWrote) this.forget()
+    this.#now = Math.floor(now)
+  }
+
+  /** To be called when the transaction, or a part of it, was rolled back. */
+  forget(): void {
+    this.#heads.clear()
+    this.#recordedAtKnown = false
+  }
+
+  /** Checks a request against the log as it is now; writes nothing. */
+  plan(request: AppendRequest): Prepared {
+    const tenant = tenantOf(request)
+    for (const { kind } of request.conditions) {
+      if (kind !== 'expectedRevision') {
+        throw new HodisaError('invalid-option', `conditions of the kind ${JSON.stringify(kind)} are not known`, {
+          kind,
+        })
+      }
+    }
+    this.#tenant = tenant
+    const plan = planAppend(request, this)
+    if (plan.fresh.length > 0) assertSize(request, this.#limits)
+    return { request, tenant, plan }
+  }
+
+  write({ request, tenant, plan }: Prepared): Written {
+    const places: Place[] = plan.known.map(({ bucket, type, position }) => ({ bucket, type, position }))
+    let head = 0
+    for (const planned of plan.fresh) {
+      head = this.#insert(planned)
+      const { event, revision } = planned
+      const { bucket, type, stream } = event
+      places.push({ bucket, type, position: head })
+      if (event.fingerprint !== null) {
+        this.#saveId.run(tenant, event.id, event.fingerprint, event.version, head, stream, revision, type, bucket)
+      }
+    }
+    if (this.#heads.size > MOST_CACHED) this.#heads.clear()
+    for (const [stream, next] of plan.heads) {
+      this.#saveHead.run(stream, tenant, next.revision, next.timestamp)
+      this.#heads.set(headName(tenant, stream), next)
+    }
+    const duplicate = plan.fresh.length === 0 && request.events.length > 0
+    const newest = plan.fresh.at(-1)?.event.id
+    return { ids: plan.ids, streams: plan.streams, duplicate, places, head, newest }
+  }
+
+  streamHead(stream: string): StreamHead {
+    const name = headName(this.#tenant, stream)
+    const cached = this.#heads.get(name)
+    if (cached !== undefined) return cached
+    const row = this.#findHead.get(stream, this.#tenant)
+    const head = row === undefined ? { revision: 0, timestamp: 0 } : { revision: row[0], timestamp: row[1] }
+    this.#heads.set(name, head)
+    return head
+  }
+
+  known(id: string): KnownEvent | undefined {
+    const row = this.#findId.get(this.#tenant, id)
+    if (row === undefined) return undefined
+    const [fingerprint, version, position, stream, revision, type, bucket] = row
+    return { fingerprint, version, position, stream, revision, type, bucket }
+  }
+
+  #insert({ event, revision, timestamp }: PlannedEvent): number {
+    const { id, type, version, bucket, stream, source, causationId, data, metadata } = event
+    const kind = KINDS.indexOf(event.kind)
+    const correlationId = event.correlationId === id ? null : event.correlationId
+    const recordedAt = this.#nextRecordedAt()
+    const { key, tenant, subject, tags, encoding, expiresAt } = event
+    const plain = (key ?? tenant ?? subject ?? tags ?? encoding ?? expiresAt) === null
+    // biome-ignore format: one line a statement
+    const { lastInsertRowid } = plain
+      ? this.#lean.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, source, correlationId,
+          causationId, data, metadata)
+      : this.#wide.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, source, correlationId,
+          causationId, data, metadata, key, tenant ?? '', subject, tags, encoding, expiresAt)
+    return Number(lastInsertRowid)
+  }
+
+  #nextRecordedAt(): number {
+    if (!this.#recordedAtKnown) {
+      this.#recordedAt = this.#lastRecorded.get() ?? 0
+      this.#recordedAtKnown = true
+    }
+    if (this.#now > this.#recordedAt) this.#recordedAt = this.#now
+    return this.#recordedAt
+  }
+}
+
+/** The receipt of writes that were recorded together. */
+export function receiptOf(writes: readonly Written[], rollbackPossible = false): Receipt {
+  const [first] = writes
+  if (first !== undefined && writes.length === 1 && !rollbackPossible) {
+    const { ids, streams, duplicate, places } = first
+    return { ids, streams, duplicate, token: encodeToken(places) }
+  }
+  const streams = new Map<string, number>()
+  for (const write of writes) for (const { stream, revision } of write.streams) streams.set(stream, revision)
+  const ids = writes.flatMap((write) => write.ids)
+  const places = writes.flatMap((write) => write.places)
+  const duplicate = ids.length > 0 && writes.every((write) => write.duplicate || write.ids.length === 0)
+  const newest = rollbackPossible ? writes.findLast((write) => write.newest !== undefined)?.newest : undefined
+  return {
+    ids,
+    streams: [...streams].map(([stream, revision]) => ({ stream, revision })),
+    duplicate,
+    token: encodeToken(places, newest),
+  }
+}
+
+function headName(tenant: string, stream: string): string {
+  // Names are free of control characters.
+  return tenant === '' ? stream : `${tenant}\n${stream}`
+}
+
+function tenantOf({ events }: AppendRequest): string {
+  const tenant = events[0]?.tenant ?? null
+  for (const event of events) {
+    if (event.tenant !== tenant) {
+      throw new HodisaError('invalid-option', 'all events of an append must be of one tenant', { option: 'tenant' })
+    }
+  }
+  return tenant ?? ''
+}

@@ -1,0 +1,101 @@
+import type { Statement } from 'better-sqlite3'
+import { BUCKETS } from '../../event/bucket.ts'
+import type { GroupUpdate, LeaseChange } from '../../store/groups.ts'
+import type { Connection } from './connection.ts'
+import type { Signals } from './signals.ts'
+import type { Effects } from './writer.ts'
+
+/** Changes of the state of services, inside a transaction that somebody else began. */
+export class GroupWriter {
+  readonly #connection: Connection
+  readonly #signals: Signals
+  readonly #revision: Statement<[string], number>
+  readonly #create: Statement<[string]>
+  readonly #createLeases: Statement<[string]>
+  readonly #raise: Statement<[string]>
+  readonly #setPaused: Statement<[string | null, string]>
+  readonly #setSubscriptions: Statement<[string, string]>
+  readonly #setMembers: Statement<[string, string]>
+  readonly #foldMark: Statement<[string, string]>
+  readonly #removeMark: Statement<[string, string]>
+  readonly #leaseSetters: Readonly<Record<keyof Omit<LeaseChange, 'bucket'>, Statement<[unknown, string, number]>>>
+
+  constructor(connection: Connection, signals: Signals) {
+    this.#connection = connection
+    this.#signals = signals
+    this.#revision = connection
+      .prepare<[string], number>('select revision from hodisa_groups where service = ?')
+      .pluck()
+    this.#create = connection.prepare(
+      `insert into hodisa_groups (service, revision, subscriptions, members) values (?, 0, '[]', '[]')`,
+    )
+    this.#createLeases = connection.prepare(
+      `with recursive numbers (bucket) as (select 0 union all select bucket + 1 from numbers where bucket < ${BUCKETS - 1})
+       insert into hodisa_leases (service, bucket) select ?, bucket from numbers`,
+    )
+    this.#raise = connection.prepare('update hodisa_groups set revision = revision + 1 where service = ?')
+    this.#setPaused = connection.prepare('update hodisa_groups set paused = ? where service = ?')
+    this.#setSubscriptions = connection.prepare('update hodisa_groups set subscriptions = ? where service = ?')
+    this.#setMembers = connection.prepare('update hodisa_groups set members = ? where service = ?')
+    this.#foldMark = connection.prepare(
+      `update hodisa_leases set checkpoint = max(checkpoint, marked.mark) from hodisa_marks as marked
+       where hodisa_leases.service = ?1 and hodisa_leases.owner = ?2 and marked.service = ?1 and marked.instance = ?2`,
+    )
+    this.#removeMark = connection.prepare('delete from hodisa_marks where service = ? and instance = ?')
+    const setter = (column: string): Statement<[unknown, string, number]> =>
+      connection.prepare(`update hodisa_leases set ${column} = ? where service = ? and bucket = ?`)
+    this.#leaseSetters = {
+      owner: setter('owner'),
+      epoch: setter('epoch'),
+      checkpoint: setter('checkpoint'),
+      covered: setter('covered'),
+      needs: setter('needs'),
+    }
+  }
+
+  update(service: string, revision: number, change: GroupUpdate, effects: Effects): boolean {
+    const current = this.#revision.get(service)
+    if ((current ?? 0) !== revision) return false
+    if (current === undefined) {
+      this.#create.run(service)
+      this.#createLeases.run(service)
+    }
+    const { paused, subscriptions, members, fold = [], leases = [], forgetProgressAfter } = change
+    if (paused !== undefined) this.#setPaused.run(paused, service)
+    if (subscriptions !== undefined) this.#setSubscriptions.run(JSON.stringify(subscriptions), service)
+    if (members !== undefined) this.#setMembers.run(JSON.stringify(members), service)
+    for (const instance of fold) {
+      this.#foldMark.run(service, instance)
+      this.#removeMark.run(service, instance)
+    }
+    for (const lease of leases) this.#setLease(service, lease)
+    if (forgetProgressAfter !== undefined) {
+      for (const table of ['hodisa_done', 'hodisa_cursors', 'hodisa_dead_letters']) {
+        this.#connection
+          .prepare(`delete from ${table} where service = ? and position > ?`)
+          .run(service, forgetProgressAfter)
+      }
+    }
+    this.#raise.run(service)
+    effects.groups = this.#signals.raise()
+    return true
+  }
+
+  forget(service: string, revision: number, effects: Effects): boolean {
+    if ((this.#revision.get(service) ?? 0) !== revision) return false
+    for (const table of ['groups', 'leases', 'marks', 'done', 'cursors', 'dead_letters']) {
+      this.#connection.prepare(`delete from hodisa_${table} where service = ?`).run(service)
+    }
+    effects.groups = this.#signals.raise()
+    return true
+  }
+
+  #setLease(service: string, { bucket, owner, epoch, checkpoint, covered, needs }: LeaseChange): void {
+    const set = this.#leaseSetters
+    if (owner !== undefined) set.owner.run(owner, service, bucket)
+    if (epoch !== undefined) set.epoch.run(epoch, service, bucket)
+    if (checkpoint !== undefined) set.checkpoint.run(checkpoint, service, bucket)
+    if (covered !== undefined) set.covered.run(covered === null ? null : JSON.stringify(covered), service, bucket)
+    if (needs !== undefined) set.needs.run(needs === null ? null : JSON.stringify(needs), service, bucket)
+  }
+}

@@ -1,0 +1,155 @@
+import type { Statement } from 'better-sqlite3'
+import { BUCKETS } from '../../event/bucket.ts'
+import type { Cursor, CursorState, GroupProgress, GroupState, GroupUpdate, Lease } from '../../store/groups.ts'
+import type { Groups } from '../../store/port.ts'
+import type { GroupWriter } from './group-writer.ts'
+import type { Reader } from './reader.ts'
+import { tuples } from './statements.ts'
+import type { Writer } from './writer.ts'
+
+interface GroupRow {
+  revision: number
+  paused: string | null
+  subscriptions: string
+  members: string
+}
+
+type LeaseRow = [
+  bucket: number,
+  owner: string | null,
+  epoch: number,
+  checkpoint: number,
+  covered: string | null,
+  needs: string | null,
+]
+
+interface CursorRow {
+  key: string
+  bucket: number
+  position: number
+  state: CursorState
+  attempts: number
+  firstFailedAt: number
+  nextAttemptAt: number
+  error: string | null
+  deadLetter: string | null
+}
+
+/** The state of services, as everybody sees it. */
+export class SqliteGroups implements Groups {
+  readonly #writer: Writer
+  readonly #reader: Reader
+  readonly #changes: GroupWriter
+  readonly #list: Statement<[], string>
+  readonly #revisions: Statement<[], [string, number]>
+  readonly #group: Statement<[string], GroupRow>
+  readonly #leases: Statement<[string], LeaseRow>
+  readonly #counts: Statement<[string], [CursorState, number]>
+  readonly #done: Statement<[string, string], [number, number]>
+  readonly #cursors: Statement<[string], CursorRow>
+
+  constructor(writer: Writer, reader: Reader, changes: GroupWriter) {
+    this.#writer = writer
+    this.#reader = reader
+    this.#changes = changes
+    const { connection } = reader
+    this.#list = connection.prepare<[], string>('select service from hodisa_groups order by service').pluck()
+    this.#revisions = tuples(connection, 'select service, revision from hodisa_groups')
+    this.#group = connection.prepare(
+      'select revision, paused, subscriptions, members from hodisa_groups where service = ?',
+    )
+    this.#leases = tuples(
+      connection,
+      `select lease.bucket, lease.owner, lease.epoch, max(lease.checkpoint, coalesce(marked.mark, 0)), lease.covered, lease.needs
+         from hodisa_leases as lease
+         left join hodisa_marks as marked on marked.service = lease.service and marked.instance = lease.owner
+         where lease.service = ? order by lease.bucket`,
+    )
+    this.#counts = tuples(connection, 'select state, count(*) from hodisa_cursors where service = ? group by state')
+    this.#done = tuples(
+      connection,
+      `select done.bucket, done.position
+         from hodisa_done as done
+         join hodisa_leases as lease on lease.service = done.service and lease.bucket = done.bucket
+         left join hodisa_marks as marked on marked.service = lease.service and marked.instance = lease.owner
+         where done.service = ? and done.bucket in (select value from json_each(?))
+           and done.position > max(lease.checkpoint, coalesce(marked.mark, 0))
+         order by done.position`,
+    )
+    this.#cursors = connection.prepare(
+      `select "key", bucket, position, state, attempts, first_failed_at as firstFailedAt,
+         next_attempt_at as nextAttemptAt, error, dead_letter as deadLetter
+       from hodisa_cursors where service = ? order by position`,
+    )
+  }
+
+  list(): Promise<readonly string[]> {
+    return this.#reader.read(() => this.#list.all())
+  }
+
+  read(service: string): Promise<GroupState> {
+    return this.#reader.readTogether(() => {
+      const group = this.#group.get(service)
+      return {
+        service,
+        revision: group?.revision ?? 0,
+        paused: group?.paused ?? null,
+        subscriptions: group === undefined ? [] : JSON.parse(group.subscriptions),
+        members: group === undefined ? [] : JSON.parse(group.members),
+        leases: group === undefined ? unowned() : this.#leases.all(service).map(toLease),
+      }
+    })
+  }
+
+  revisions(): Promise<ReadonlyMap<string, number>> {
+    return this.#reader.read(() => new Map(this.#revisions.all()))
+  }
+
+  update(service: string, revision: number, change: GroupUpdate): Promise<boolean> {
+    return this.#writer.submit(3, 0, (effects) => this.#changes.update(service, revision, change, effects))
+  }
+
+  forget(service: string, revision: number): Promise<boolean> {
+    return this.#writer.submit(3, 0, (effects) => this.#changes.forget(service, revision, effects))
+  }
+
+  progress(service: string): Promise<GroupProgress> {
+    return this.#reader.readTogether(() => {
+      const leases = this.#leases.all(service)
+      const checkpoints = leases.length === 0 ? new Array<number>(BUCKETS).fill(0) : leases.map((row) => row[3])
+      return {
+        checkpoints,
+        cursors: { retrying: 0, parked: 0, waiting: 0, ...Object.fromEntries(this.#counts.all(service)) },
+      }
+    })
+  }
+
+  done(service: string, buckets: ReadonlySet<number>): Promise<readonly { bucket: number; position: number }[]> {
+    return this.#reader.read(() =>
+      this.#done.all(service, JSON.stringify([...buckets])).map(([bucket, position]) => ({ bucket, position })),
+    )
+  }
+
+  cursors(service: string, buckets?: ReadonlySet<number>): Promise<readonly Cursor[]> {
+    return this.#reader.read(() => {
+      const rows = this.#cursors.all(service)
+      const wanted = buckets === undefined ? rows : rows.filter(({ bucket }) => buckets.has(bucket))
+      return wanted.map((row) => ({ ...row, error: row.error === null ? null : JSON.parse(row.error) }))
+    })
+  }
+}
+
+function unowned(): Lease[] {
+  return Array.from({ length: BUCKETS }, (_, bucket) => toLease([bucket, null, 0, 0, null, null]))
+}
+
+function toLease([bucket, owner, epoch, checkpoint, covered, needs]: LeaseRow): Lease {
+  return {
+    bucket,
+    owner,
+    epoch,
+    checkpoint,
+    covered: covered === null ? null : JSON.parse(covered),
+    needs: needs === null ? null : JSON.parse(needs),
+  }
+}

@@ -1,0 +1,18 @@
+import type { Statement } from 'better-sqlite3'
+import type { Connection } from './connection.ts'
+
+/** Rows as arrays. */
+export function tuples<Parameters extends unknown[], Row extends unknown[]>(
+  connection: Pick<Connection, 'prepare'>,
+  sql: string,
+): Statement<Parameters, Row> {
+  return connection.prepare(sql).raw() as unknown as Statement<Parameters, Row>
+}
+
+/** Only the first column of each row. */
+export function values<Parameters extends unknown[], Value>(
+  connection: Pick<Connection, 'prepare'>,
+  sql: string,
+): Statement<Parameters, Value> {
+  return connection.prepare(sql).pluck() as unknown as Statement<Parameters, Value>
+}

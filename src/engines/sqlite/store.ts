@@ -1,0 +1,219 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Statement } from 'better-sqlite3'
+import type { AppendRequest, Receipt, StoredEvent } from '../../store/events.ts'
+import type { Progress } from '../../store/groups.ts'
+import type {
+  Capabilities,
+  DeadLetters,
+  Groups,
+  Hint,
+  LogPage,
+  LogQuery,
+  Presence,
+  Store,
+  StoreHost,
+  StoreTransaction,
+  StreamQuery,
+} from '../../store/port.ts'
+import { LogWriter, receiptOf, type Written } from './append.ts'
+import type { Connection, Patience } from './connection.ts'
+import { SqliteDeadLetters } from './dead-letters.ts'
+import { GroupWriter } from './group-writer.ts'
+import { SqliteGroups } from './groups.ts'
+import { LogReader } from './log-reader.ts'
+import { Outboxes } from './outbox.ts'
+import { SqlitePresence } from './presence.ts'
+import { ProgressWriter } from './progress.ts'
+import { Reader } from './reader.ts'
+import { Signals } from './signals.ts'
+import { SqlRunner } from './sql-tag.ts'
+import { decodeToken } from './token.ts'
+import { runWork } from './transaction.ts'
+import { Watcher } from './watch.ts'
+import { type Effects, Writer } from './writer.ts'
+
+export const CAPABILITIES: Capabilities = {
+  transactions: true,
+  sql: true,
+  multiStreamAppend: true,
+  multiProcess: true,
+  durable: true,
+  maxEventsPerAppend: 50_000,
+  maxEventBytes: 8 * 1024 * 1024,
+}
+
+/** Expired events that one transaction removes. */
+const EXPIRED_AT_ONCE = 2_000
+
+/** A store in a SQLite file: one writing and one reading connection. */
+export class SqliteStore implements Store {
+  readonly engine = 'sqlite'
+  readonly capabilities = CAPABILITIES
+  readonly presence: Presence
+  readonly groups: Groups
+  readonly deadLetters: DeadLetters
+  readonly #connection: Connection
+  readonly #reading: Connection
+  readonly #writer: Writer
+  readonly #reader: Reader
+  readonly #log: LogWriter
+  readonly #reads: LogReader
+  readonly #progress: ProgressWriter
+  readonly #signals: Signals
+  readonly #sql: SqlRunner
+  readonly #watcher: Watcher
+  readonly #outboxes: Outboxes
+  readonly #expire: Statement<[number, number]>
+  #closed: Promise<void> | undefined
+
+  constructor(connection: Connection, reading: Connection, host: StoreHost, patience: Patience) {
+    this.#connection = connection
+    this.#reading = reading
+    this.#log = new LogWriter(connection, CAPABILITIES)
+    this.#watcher = new Watcher(reading, host.clock)
+    this.#writer = new Writer(connection, patience, {
+      begun: (othersWrote) => this.#log.begin(host.clock.now(), othersWrote),
+      rolledBack: () => this.#log.forget(),
+      committed: (effects) => this.#watcher.committed(effects),
+    })
+    this.#reader = new Reader(reading, patience)
+    this.#reads = new LogReader(reading)
+    this.#progress = new ProgressWriter(connection)
+    this.#signals = new Signals(connection)
+    this.#sql = new SqlRunner(connection, patience.file)
+    this.#outboxes = new Outboxes(patience.file, host, CAPABILITIES)
+    this.#expire = connection.prepare(
+      `delete from hodisa_events where position in (
+         select position from hodisa_events where expires_at <= ? limit ?)`,
+    )
+    this.presence = new SqlitePresence(connection, this.#writer, this.#reader)
+    this.groups = new SqliteGroups(this.#writer, this.#reader, new GroupWriter(connection, this.#signals))
+    this.deadLetters = new SqliteDeadLetters(connection, this.#writer, this.#reader, this.#signals)
+  }
+
+  append(request: AppendRequest): Promise<Receipt> {
+    return this.#writer.submit(1, sizeOf(request), (effects) => {
+      const written = this.#log.write(this.#log.plan(request))
+      noteHead(effects, written)
+      return receiptOf([written])
+    })
+  }
+
+  head(): Promise<number> {
+    return this.#reader.read(() => this.#reads.head())
+  }
+
+  positionAt(time: number): Promise<number> {
+    return this.#reader.readTogether(() => this.#reads.positionAt(time))
+  }
+
+  oldest(): Promise<number> {
+    return this.#reader.read(() => this.#reads.oldest())
+  }
+
+  readLog(query: LogQuery): Promise<LogPage> {
+    return this.#reader.readTogether(() => this.#reads.readLog(query))
+  }
+
+  readStream(query: StreamQuery): Promise<readonly StoredEvent[]> {
+    return this.#reader.read(() => this.#reads.readStream(query))
+  }
+
+  streamRevision(stream: string): Promise<number> {
+    return this.#reader.read(() => this.#reads.streamRevision(stream))
+  }
+
+  byIds(ids: readonly string[]): Promise<readonly StoredEvent[]> {
+    return this.#reader.read(() => this.#reads.byIds(ids))
+  }
+
+  resolve(token: string): Promise<readonly { bucket: number; type: string; position: number }[] | undefined> {
+    return this.#reader.readTogether(() => this.#reads.resolve(decodeToken(token)))
+  }
+
+  transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>): Promise<{ result: Result; receipt?: Receipt }> {
+    const inContext = AsyncLocalStorage.snapshot()
+    return this.#writer.submitWork(2, async (effects) => {
+      const { result, requests } = await inContext(() => runWork(work, this.#sql))
+      const receipt = this.#appendAll(requests, effects)
+      return receipt === undefined ? { result } : { result, receipt }
+    })
+  }
+
+  progress(
+    change: Progress,
+    options: { append?: AppendRequest; work?: (tx: StoreTransaction) => Promise<void> } = {},
+  ): Promise<Receipt | undefined> {
+    const { append, work } = options
+    if (work === undefined) {
+      return this.#writer.submit(2, append === undefined ? 0 : sizeOf(append), (effects) => {
+        this.#progress.check(change)
+        const prepared = append === undefined ? undefined : this.#log.plan(append)
+        this.#writeProgress(change, effects)
+        if (prepared === undefined) return undefined
+        const written = this.#log.write(prepared)
+        noteHead(effects, written)
+        return receiptOf([written])
+      })
+    }
+    const inContext = AsyncLocalStorage.snapshot()
+    return this.#writer.submitWork(2, async (effects) => {
+      this.#progress.check(change)
+      const { requests } = await inContext(() => runWork(work, this.#sql))
+      const receipt = this.#appendAll(append === undefined ? requests : [...requests, append], effects)
+      this.#writeProgress(change, effects)
+      return receipt
+    })
+  }
+
+  outbox(connection: unknown): { append(request: AppendRequest): Receipt } {
+    return this.#outboxes.of(connection)
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#closed === undefined ? this.#watcher.watch(listener) : () => {}
+  }
+
+  async expire(now: number): Promise<number> {
+    let removed = 0
+    for (;;) {
+      const changes = await this.#writer.submit(3, 0, () => this.#expire.run(now, EXPIRED_AT_ONCE).changes)
+      removed += changes
+      if (changes < EXPIRED_AT_ONCE) return removed
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.close()
+    this.#watcher.stop()
+    this.#reading.close()
+    this.#connection.close()
+  }
+
+  #appendAll(requests: readonly AppendRequest[], effects: Effects): Receipt | undefined {
+    if (requests.length === 0) return undefined
+    const writes = requests.map((request) => this.#log.write(this.#log.plan(request)))
+    for (const written of writes) noteHead(effects, written)
+    return receiptOf(writes)
+  }
+
+  #writeProgress(change: Progress, effects: Effects): void {
+    if (this.#progress.write(change)) effects.groups = Math.max(effects.groups, this.#signals.raise())
+  }
+}
+
+function noteHead(effects: Effects, { head }: Written): void {
+  if (head > effects.head) effects.head = head
+}
+
+/** Near enough, and cheap: UTF-16 units. */
+function sizeOf({ events }: AppendRequest): number {
+  let size = 0
+  for (const { data, metadata } of events) size += data.length + (metadata?.length ?? 0)
+  return size
+}
