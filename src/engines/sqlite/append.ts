@@ -6,12 +6,19 @@ import { type AppendPlan, type AppendView, assertSize, type KnownEvent, planAppe
 import type { Capabilities } from '../../store/port.ts'
 import type { Connection } from './connection.ts'
 import { KINDS } from './rows.ts'
+import { MARK_EVERY } from './stream-chain.ts'
 import { encodeToken, type Place } from './token.ts'
 
-const LEAN = `id, type, version, kind, timestamp, recorded_at, bucket, stream, revision, source, correlation_id, causation_id,
+const LEAN = `id, type, version, kind, timestamp, recorded_at, bucket, stream, revision, previous, source, correlation_id, causation_id,
   data, metadata`
 const WIDE = `${LEAN}, "key", tenant, subject, tags, encoding, expires_at`
 const MOST_CACHED = 16_384
+const EMPTY: StreamEnd = { revision: 0, timestamp: 0, position: 0 }
+
+/** The end of a stream and where its last event stands. */
+interface StreamEnd extends StreamHead {
+  readonly position: number
+}
 
 /** A validated append that was not written yet. */
 export interface Prepared {
@@ -41,11 +48,12 @@ export class LogWriter implements AppendView {
   readonly #lean: Statement
   readonly #wide: Statement
   readonly #saveHead: Statement
+  readonly #saveMark: Statement
   readonly #saveId: Statement
-  readonly #findHead: Statement<[string, string], [number, number]>
+  readonly #findHead: Statement<[string, string], [number, number, number]>
   readonly #findId: Statement<[string, string], [string, number, number, string | null, number | null, string, number]>
   readonly #lastRecorded: Statement<[], number>
-  readonly #heads = new Map<string, StreamHead>()
+  readonly #heads = new Map<string, StreamEnd>()
   #tenant = ''
   #recordedAt = 0
   #recordedAtKnown = false
@@ -60,16 +68,19 @@ export class LogWriter implements AppendView {
     this.#lean = prepare(insert(LEAN))
     this.#wide = prepare(insert(WIDE))
     this.#saveHead = prepare(
-      `insert into main.hodisa_streams (stream, tenant, revision, timestamp) values (?, ?, ?, ?)
-       on conflict do update set revision = excluded.revision, timestamp = excluded.timestamp`,
+      `insert into main.hodisa_streams (stream, tenant, revision, timestamp, position) values (?, ?, ?, ?, ?)
+       on conflict do update set revision = excluded.revision, timestamp = excluded.timestamp, position = excluded.position`,
+    )
+    this.#saveMark = prepare(
+      'insert into main.hodisa_stream_marks (stream, tenant, revision, position) values (?, ?, ?, ?)',
     )
     this.#saveId = prepare(
       `insert into main.hodisa_given_ids (tenant, id, fingerprint, version, position, stream, revision, type, bucket)
        values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#findHead = prepare(
-      'select revision, timestamp from main.hodisa_streams where stream = ? and tenant = ?',
-    ).raw() as Statement<[string, string], [number, number]>
+      'select revision, timestamp, position from main.hodisa_streams where stream = ? and tenant = ?',
+    ).raw() as Statement<[string, string], [number, number, number]>
     this.#findId = prepare(
       `select fingerprint, version, position, stream, revision, type, bucket
        from main.hodisa_given_ids where tenant = ? and id = ?`,
@@ -108,35 +119,41 @@ export class LogWriter implements AppendView {
   }
 
   write({ request, tenant, plan }: Prepared): Written {
+    this.#tenant = tenant
     const places: Place[] = plan.known.map(({ bucket, type, position }) => ({ bucket, type, position }))
     let head = 0
     for (const planned of plan.fresh) {
-      head = this.#insert(planned)
       const { event, revision } = planned
       const { bucket, type, stream } = event
+      const before = stream === null ? undefined : this.streamHead(stream)
+      head = this.#insert(planned, before === undefined || before.revision === 0 ? null : before.position)
       places.push({ bucket, type, position: head })
+      if (stream !== null && revision !== null) {
+        this.#heads.set(headName(tenant, stream), { revision, timestamp: planned.timestamp, position: head })
+        if (revision % MARK_EVERY === 0) this.#saveMark.run(stream, tenant, revision, head)
+      }
       if (event.fingerprint !== null) {
         this.#saveId.run(tenant, event.id, event.fingerprint, event.version, head, stream, revision, type, bucket)
       }
     }
-    if (this.#heads.size > MOST_CACHED) this.#heads.clear()
-    for (const [stream, next] of plan.heads) {
-      this.#saveHead.run(stream, tenant, next.revision, next.timestamp)
-      this.#heads.set(headName(tenant, stream), next)
+    for (const stream of plan.heads.keys()) {
+      const { revision, timestamp, position } = this.streamHead(stream)
+      this.#saveHead.run(stream, tenant, revision, timestamp, position)
     }
+    if (this.#heads.size > MOST_CACHED) this.#heads.clear()
     const duplicate = plan.fresh.length === 0 && request.events.length > 0
     const newest = plan.fresh.at(-1)?.event.id
     return { ids: plan.ids, streams: plan.streams, duplicate, places, head, newest }
   }
 
-  streamHead(stream: string): StreamHead {
+  streamHead(stream: string): StreamEnd {
     const name = headName(this.#tenant, stream)
     const cached = this.#heads.get(name)
     if (cached !== undefined) return cached
     const row = this.#findHead.get(stream, this.#tenant)
-    const head = row === undefined ? { revision: 0, timestamp: 0 } : { revision: row[0], timestamp: row[1] }
-    this.#heads.set(name, head)
-    return head
+    const end = row === undefined ? EMPTY : { revision: row[0], timestamp: row[1], position: row[2] }
+    this.#heads.set(name, end)
+    return end
   }
 
   known(id: string): KnownEvent | undefined {
@@ -146,7 +163,7 @@ export class LogWriter implements AppendView {
     return { fingerprint, version, position, stream, revision, type, bucket }
   }
 
-  #insert({ event, revision, timestamp }: PlannedEvent): number {
+  #insert({ event, revision, timestamp }: PlannedEvent, previous: number | null): number {
     const { id, type, version, bucket, stream, source, causationId, data, metadata } = event
     const kind = KINDS.indexOf(event.kind)
     const correlationId = event.correlationId === id ? null : event.correlationId
@@ -155,9 +172,9 @@ export class LogWriter implements AppendView {
     const plain = (key ?? tenant ?? subject ?? tags ?? encoding ?? expiresAt) === null
     // biome-ignore format: one line a statement
     const { lastInsertRowid } = plain
-      ? this.#lean.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, source, correlationId,
+      ? this.#lean.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, previous, source, correlationId,
           causationId, data, metadata)
-      : this.#wide.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, source, correlationId,
+      : this.#wide.run(id, type, version, kind, timestamp, recordedAt, bucket, stream, revision, previous, source, correlationId,
           causationId, data, metadata, key, tenant ?? '', subject, tags, encoding, expiresAt)
     return Number(lastInsertRowid)
   }

@@ -39,7 +39,8 @@ export class GroupWriter {
     this.#setMembers = connection.prepare('update hodisa_groups set members = ? where service = ?')
     this.#foldMark = connection.prepare(
       `update hodisa_leases set checkpoint = max(checkpoint, marked.mark) from hodisa_marks as marked
-       where hodisa_leases.service = ?1 and hodisa_leases.owner = ?2 and marked.service = ?1 and marked.instance = ?2`,
+       where hodisa_leases.service = ? and hodisa_leases.owner = ?
+         and marked.service = hodisa_leases.service and marked.instance = hodisa_leases.owner`,
     )
     this.#removeMark = connection.prepare('delete from hodisa_marks where service = ? and instance = ?')
     const setter = (column: string): Statement<[unknown, string, number]> =>

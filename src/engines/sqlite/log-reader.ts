@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts'
 import { anyType, matcherOf, type RangeFilter, rangeFilterOf } from './log-filter.ts'
 import { EVENT_COLUMNS, type EventRow, toEvent } from './rows.ts'
 import { tuples } from './statements.ts'
+import { StreamChain } from './stream-chain.ts'
 import type { Decoded, Place } from './token.ts'
 
 /** A page that matches little ends after so many positions, so that a rare filter does not hold the event loop. */
@@ -30,13 +31,12 @@ export class LogReader {
   readonly #byIds: RowStatement
   readonly #atPositions: RowStatement
   readonly #idAt: Statement<[number], string>
-  readonly #stream: RowStatement
-  readonly #streamBackwards: RowStatement
-  readonly #streamRevision: Statement<[string], number>
+  readonly #chain: StreamChain
 
   constructor(connection: Connection) {
     this.#connection = connection
-    this.#candidates = new Candidates(connection)
+    this.#chain = new StreamChain(connection)
+    this.#candidates = new Candidates(connection, this.#chain)
     this.#head = this.#position('select max(position) from hodisa_events')
     this.#oldest = this.#position('select min(position) from hodisa_events')
     this.#first = this.#position('select min(position) from hodisa_events where position > ?')
@@ -48,12 +48,6 @@ export class LogReader {
     this.#byIds = this.#rows('where id in (select value from json_each(?))')
     this.#atPositions = this.#rows('where position in (select value from json_each(?)) order by position')
     this.#idAt = connection.prepare<[number], string>('select id from hodisa_events where position = ?').pluck()
-    const ofStream = `where stream = ? and tenant = '' and revision >= ? and revision <= ? and recorded_at <= ? order by revision`
-    this.#stream = this.#rows(`${ofStream} limit ?`)
-    this.#streamBackwards = this.#rows(`${ofStream} desc limit ?`)
-    this.#streamRevision = connection
-      .prepare<[string], number>(`select revision from hodisa_streams where tenant = '' and stream = ?`)
-      .pluck()
   }
 
   head(): number {
@@ -95,13 +89,29 @@ export class LogReader {
   }
 
   streamRevision(stream: string): number {
-    return this.#streamRevision.get(stream) ?? 0
+    return this.#chain.head(stream, '').revision
   }
 
   readStream(query: StreamQuery): StoredEvent[] {
-    const { stream, from = 1, to = Number.MAX_SAFE_INTEGER, recordedUntil = Number.MAX_SAFE_INTEGER, limit } = query
-    const statement = query.backwards ? this.#streamBackwards : this.#stream
-    return statement.all(stream, from, to, recordedUntil, limit).map(toEvent)
+    const { stream, to = Number.MAX_SAFE_INTEGER, recordedUntil, limit, backwards = false } = query
+    let low = Math.max(1, query.from ?? 1)
+    let high = Math.min(to, this.streamRevision(stream))
+    if (recordedUntil !== undefined) {
+      high = Math.min(high, this.#chain.revisionAt(stream, '', this.positionAt(recordedUntil)))
+    }
+    const events: StoredEvent[] = []
+    // More than once only where events of the stream have expired.
+    while (low <= high && events.length < limit) {
+      const count = limit - events.length
+      const first = backwards ? Math.max(low, high - count + 1) : low
+      const last = backwards ? high : Math.min(high, low + count - 1)
+      const rows = this.#atPositions.all(JSON.stringify(this.#chain.positions(stream, '', first, last)))
+      if (backwards) rows.reverse()
+      for (const row of rows) events.push(toEvent(row))
+      if (backwards) high = first - 1
+      else low = last + 1
+    }
+    return events
   }
 
   readLog(query: LogQuery): LogPage {

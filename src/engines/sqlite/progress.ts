@@ -34,9 +34,9 @@ export class ProgressWriter {
        on conflict do update set mark = max(mark, excluded.mark)`,
     )
     this.#sweepDone = connection.prepare(
-      `delete from hodisa_done where service = ?1 and position <= ?2 and exists (
+      `delete from hodisa_done where service = ? and position <= ? and exists (
          select 1 from hodisa_leases as lease
-         where lease.service = ?1 and lease.bucket = hodisa_done.bucket and lease.owner = ?3)`,
+         where lease.service = hodisa_done.service and lease.bucket = hodisa_done.bucket and lease.owner = ?)`,
     )
     this.#putCursor = connection.prepare(
       `insert into hodisa_cursors (service, "key", bucket, position, state, attempts, first_failed_at, next_attempt_at,

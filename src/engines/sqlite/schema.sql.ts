@@ -33,6 +33,8 @@ create table hodisa_events (
   bucket integer not null,
   stream text,
   revision integer,
+  -- position of the stream's event before this one
+  previous integer,
   "key" text,
   source text not null,
   -- null where it is the event's own id
@@ -47,7 +49,6 @@ create table hodisa_events (
   expires_at integer
 );
 create index hodisa_events_by_id on hodisa_events (id);
-create unique index hodisa_events_by_stream on hodisa_events (stream, revision, tenant) where stream is not null;
 create index hodisa_events_by_key on hodisa_events ("key") where "key" is not null;
 create index hodisa_events_by_correlation on hodisa_events (correlation_id) where correlation_id is not null;
 create index hodisa_events_by_causation on hodisa_events (causation_id) where causation_id is not null;
@@ -58,8 +59,24 @@ create table hodisa_streams (
   tenant text not null,
   revision integer not null,
   timestamp integer not null,
+  position integer not null,
   primary key (stream, tenant)
 ) without rowid;
+
+-- Where every 64th event of a stream stands.
+create table hodisa_stream_marks (
+  stream text not null,
+  tenant text not null,
+  revision integer not null,
+  position integer not null,
+  primary key (stream, tenant, revision)
+) without rowid;
+
+-- Expired events of streams, so that those before them are still found.
+create table hodisa_stream_gaps (
+  position integer primary key,
+  previous integer
+);
 
 create table hodisa_given_ids (
   tenant text not null,

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Statement } from 'better-sqlite3'
 import type { AppendRequest, Receipt, StoredEvent } from '../../store/events.ts'
 import type { Progress } from '../../store/groups.ts'
 import type {
@@ -18,6 +17,7 @@ import type {
 import { LogWriter, receiptOf, type Written } from './append.ts'
 import type { Connection, Patience } from './connection.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
+import { Expiry } from './expiry.ts'
 import { GroupWriter } from './group-writer.ts'
 import { SqliteGroups } from './groups.ts'
 import { LogReader } from './log-reader.ts'
@@ -42,9 +42,6 @@ export const CAPABILITIES: Capabilities = {
   maxEventBytes: 8 * 1024 * 1024,
 }
 
-/** Expired events that one transaction removes. */
-const EXPIRED_AT_ONCE = 2_000
-
 /** A store in a SQLite file: one writing and one reading connection. */
 export class SqliteStore implements Store {
   readonly engine = 'sqlite'
@@ -63,7 +60,7 @@ export class SqliteStore implements Store {
   readonly #sql: SqlRunner
   readonly #watcher: Watcher
   readonly #outboxes: Outboxes
-  readonly #expire: Statement<[number, number]>
+  readonly #expiry: Expiry
   #closed: Promise<void> | undefined
 
   constructor(connection: Connection, reading: Connection, host: StoreHost, patience: Patience) {
@@ -82,10 +79,7 @@ export class SqliteStore implements Store {
     this.#signals = new Signals(connection)
     this.#sql = new SqlRunner(connection, patience.file)
     this.#outboxes = new Outboxes(patience.file, host, CAPABILITIES)
-    this.#expire = connection.prepare(
-      `delete from hodisa_events where position in (
-         select position from hodisa_events where expires_at <= ? limit ?)`,
-    )
+    this.#expiry = new Expiry(connection)
     this.presence = new SqlitePresence(connection, this.#writer, this.#reader)
     this.groups = new SqliteGroups(this.#writer, this.#reader, new GroupWriter(connection, this.#signals))
     this.deadLetters = new SqliteDeadLetters(connection, this.#writer, this.#reader, this.#signals)
@@ -116,7 +110,7 @@ export class SqliteStore implements Store {
   }
 
   readStream(query: StreamQuery): Promise<readonly StoredEvent[]> {
-    return this.#reader.read(() => this.#reads.readStream(query))
+    return this.#reader.readTogether(() => this.#reads.readStream(query))
   }
 
   streamRevision(stream: string): Promise<number> {
@@ -177,9 +171,9 @@ export class SqliteStore implements Store {
   async expire(now: number): Promise<number> {
     let removed = 0
     for (;;) {
-      const changes = await this.#writer.submit(3, 0, () => this.#expire.run(now, EXPIRED_AT_ONCE).changes)
+      const changes = await this.#writer.submit(3, 0, () => this.#expiry.remove(now))
       removed += changes
-      if (changes < EXPIRED_AT_ONCE) return removed
+      if (changes < Expiry.atOnce) return removed
     }
   }
 
