@@ -32,6 +32,8 @@ export interface ServiceOptions {
   readonly timeout?: Duration
   /** How long an event may fail while nothing else succeeds, before it is parked all the same; 1 h by default. */
   readonly patience?: Duration
+  /** After how long without an instance that announces it a subscription ends, while others run; 15 min by default. */
+  readonly abandonAfter?: Duration
 }
 
 /** Service options with all defaults in place, in milliseconds. */
@@ -42,6 +44,7 @@ export interface ResolvedOptions {
   readonly poison: PoisonPolicy
   readonly timeout: number
   readonly patience: number
+  readonly abandonAfter: number
 }
 
 const POLICIES: readonly PoisonPolicy[] = ['park', 'skip', 'stop']
@@ -49,6 +52,7 @@ const POLICIES: readonly PoisonPolicy[] = ['park', 'skip', 'stop']
 /** @throws {HodisaError} `invalid-option`, naming the option and the values it takes. */
 export function resolveOptions(options: ServiceOptions): ResolvedOptions {
   const { concurrency = 1, from = 'now', retry = {}, poison = 'park', timeout = '30s', patience = '1h' } = options
+  const { abandonAfter = '15m' } = options
   if (!POLICIES.includes(poison)) throw invalid('poison', `one of ${POLICIES.join(', ')}`, poison)
   assertFrom(from)
   return {
@@ -57,6 +61,7 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     poison,
     timeout: atLeast('timeout', milliseconds(timeout, 'timeout'), 1),
     patience: milliseconds(patience, 'patience'),
+    abandonAfter: milliseconds(abandonAfter, 'abandonAfter'),
     retry: {
       attempts: atLeast('retry.attempts', retry.attempts ?? 8, 1, true),
       min: milliseconds(retry.min ?? '200ms', 'retry.min'),
@@ -75,7 +80,12 @@ export function assertFrom(from: unknown): asserts from is From {
 }
 
 export function atLeast(option: string, value: number, least: number, integer = false): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= least && (!integer || Number.isSafeInteger(value))) {
+  if (
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    value >= least &&
+    (!integer || Number.isSafeInteger(value))
+  ) {
     return value
   }
   throw invalid(option, `${integer ? 'an integer' : 'a number'} from ${least}`, value)

@@ -34,7 +34,7 @@ export class Preparer {
     const extras = event.extras === undefined ? defaults : { ...defaults, ...event.extras }
     const definition = this.#registry.require(event.type)
     const context = currentContext() // taken now: what follows may run in another one
-    const validated = validate(definition, event.data)
+    const validated = validateData(definition, event.data)
     if (validated instanceof Promise) {
       return validated.then((data) => this.#encode(definition, this.#build(definition, event, data, extras, context)))
     }
@@ -46,9 +46,13 @@ export class Preparer {
     const prepared = this.prepare(event, defaults)
     if (!(prepared instanceof Promise)) return prepared
     prepared.catch(() => undefined) // its outcome is of no use: the call is refused
-    throw new HodisaError('async-schema', `event ${event.type} has an asynchronous schema or codec, and this call cannot wait`, {
-      type: event.type,
-    })
+    throw new HodisaError(
+      'async-schema',
+      `event ${event.type} has an asynchronous schema or codec, and this call cannot wait`,
+      {
+        type: event.type,
+      },
+    )
   }
 
   #build(
@@ -94,7 +98,9 @@ export class Preparer {
     if (this.#codec === undefined) return event
     const encoding = this.#codec.name
     const data = this.#codec.encode(event.data, { ...event, type: definition.type })
-    return typeof data === 'string' ? { ...event, data, encoding } : data.then((text) => ({ ...event, data: text, encoding }))
+    return typeof data === 'string'
+      ? { ...event, data, encoding }
+      : data.then((text) => ({ ...event, data: text, encoding }))
   }
 }
 
@@ -104,7 +110,7 @@ function assertEvent(event: unknown): asserts event is NewEvent {
   }
 }
 
-function validate(definition: AnyEventDefinition, data: unknown): unknown | Promise<unknown> {
+export function validateData(definition: AnyEventDefinition, data: unknown): unknown | Promise<unknown> {
   if (definition.schema === undefined) {
     if (typeof data !== 'object' || data === null || Array.isArray(data)) {
       throw invalidData(definition.type, [{ message: 'must be an object', path: [] }])

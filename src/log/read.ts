@@ -60,7 +60,7 @@ export class LogReader {
     assertReadOptions(options)
     const { signal, from = 'now' } = options
     const filter = filterOf(options)
-    let after = await this.positionBefore(from)
+    let after = await positionBefore(this.#store, from)
     let wake = Promise.withResolvers<void>()
     const rouse = () => wake.resolve()
     const ended = () => signal?.aborted === true
@@ -85,18 +85,10 @@ export class LogReader {
     }
   }
 
-  /** The last position before a place: `after` this, the place begins. */
-  async positionBefore(place: LogPlace): Promise<number> {
-    if (place === 'start') return 0
-    if (place === 'now') return this.#store.head()
-    if (place instanceof Date) return this.#store.positionAt(place.getTime() - 1)
-    return place - 1
-  }
-
   async *#log(options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
     const { from = 'start', to, backwards = false } = options
     const filter = filterOf(options)
-    let after = await this.positionBefore(from)
+    let after = await positionBefore(this.#store, from)
     let until = to instanceof Date ? await this.#store.positionAt(to.getTime()) : (to ?? (await this.#store.head()))
     while (until > after) {
       const query: LogQuery = { ...filter, after, until, backwards, limit: Math.min(PAGE, options.limit ?? PAGE) }
@@ -117,7 +109,14 @@ export class LogReader {
     const recordedFrom = options.from instanceof Date ? options.from.getTime() : 0
     if (options.from === 'now') return
     for (;;) {
-      const page = await this.#store.readStream({ stream, from, to, backwards, limit: Math.min(PAGE, limit), ...recordedUntil })
+      const page = await this.#store.readStream({
+        stream,
+        from,
+        to,
+        backwards,
+        limit: Math.min(PAGE, limit),
+        ...recordedUntil,
+      })
       for (const stored of page) if (stored.recordedAt >= recordedFrom && matches(stored)) yield stored
       const last = page.at(-1)?.revision
       if (last === undefined || last === null || page.length < Math.min(PAGE, limit)) return
@@ -125,6 +124,14 @@ export class LogReader {
       else from = last + 1
     }
   }
+}
+
+/** The last position before a place: after it, the place begins. */
+export async function positionBefore(store: Store, place: LogPlace): Promise<number> {
+  if (place === 'start') return 0
+  if (place === 'now') return store.head()
+  if (place instanceof Date) return store.positionAt(place.getTime() - 1)
+  return Math.max(0, place - 1)
 }
 
 function filterOf({ types, correlationId, causationId }: ReadOptions) {
@@ -150,7 +157,8 @@ function assertReadOptions(options: ReadOptions & TailOptions): void {
   const { from, to, limit, stream, types } = options
   for (const [name, place] of Object.entries({ from, to })) {
     if (place === undefined || place === 'start' || place === 'now') continue
-    const fine = place instanceof Date ? !Number.isNaN(place.getTime()) : Number.isSafeInteger(place) && Number(place) >= 0
+    const fine =
+      place instanceof Date ? !Number.isNaN(place.getTime()) : Number.isSafeInteger(place) && Number(place) >= 0
     if (!fine) refuse(name, 'a place from 0, a valid Date, or (from only) "start" or "now"')
   }
   if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) refuse('limit', 'an integer from 0')

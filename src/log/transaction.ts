@@ -25,7 +25,11 @@ export function userTransaction(tx: StoreTransaction, prepare: (event: NewEvent)
 }
 
 /** Prepares what a handler publishes: ids derived from the cause, so that the first recording wins. */
-export function derivedPreparer(preparer: Preparer, service: string, eventId: string): (event: NewEvent) => EventToAppend {
+export function derivedPreparer(
+  preparer: Preparer,
+  service: string,
+  eventId: string,
+): (event: NewEvent) => EventToAppend {
   let ordinal = 0
   return (event) => preparer.prepareNow(event, { id: derivedId('evt', service, eventId, ordinal++) })
 }

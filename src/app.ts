@@ -1,0 +1,194 @@
+import type { App, HodisaOptions, Outbox, Service } from './app-types.ts'
+import { systemClock } from './clock.ts'
+import { DeadLetters } from './delivery/dead-letters.ts'
+import { Delivery } from './delivery/delivery.ts'
+import { resolveOptions, type ServiceOptions } from './delivery/options.ts'
+import { ServiceBuilder } from './delivery/service-builder.ts'
+import { Services } from './delivery/services.ts'
+import { Settling } from './delivery/settled.ts'
+import { HodisaError } from './errors.ts'
+import { withContext } from './event/context.ts'
+import type { AnyEventDefinition } from './event/definition.ts'
+import { type Duration, milliseconds } from './event/duration.ts'
+import { assertId, assertService, assertSource } from './event/names.ts'
+import { Registry } from './event/registry.ts'
+import type { RecordedEvent } from './event/types.ts'
+import { Decoder } from './log/decode.ts'
+import { Preparer } from './log/prepare.ts'
+import { LogReader } from './log/read.ts'
+import { type Transaction, userTransaction } from './log/transaction.ts'
+import { type PublishOptions, type StreamAppend, Writer } from './log/write.ts'
+import { consoleLogger } from './logger.ts'
+import type { Receipt } from './store/events.ts'
+import type { Store } from './store/port.ts'
+
+/**
+ * Opens the store and puts an app together. It can publish and read at once; its services run from `app.start()` on.
+ *
+ * @throws {HodisaError} `invalid-option`, and `store-*` where the store cannot be opened
+ */
+export async function hodisa<const Definitions extends readonly AnyEventDefinition[] = readonly []>(
+  options: HodisaOptions<Definitions>,
+): Promise<App<Definitions>> {
+  assertOptions(options)
+  const { clock = systemClock, logger = consoleLogger, durability = 'fsync' } = options
+  const registry = new Registry(options.events)
+  const store = await options.store.open({ clock, logger, durability })
+  // The implementation is not generic: the types of the face follow from the definitions, the behaviour does not.
+  return new HodisaApp({ ...options, clock, logger }, registry, store) as unknown as App<Definitions>
+}
+
+type Resolved = HodisaOptions<readonly AnyEventDefinition[]> & Required<Pick<HodisaOptions<[]>, 'clock' | 'logger'>>
+
+class HodisaApp {
+  readonly source: string
+  readonly deadLetters: DeadLetters
+  readonly services: Services
+  readonly #options: Resolved
+  readonly #registry: Registry
+  readonly #store: Store
+  readonly #preparer: Preparer
+  readonly #decoder: Decoder
+  readonly #writer: Writer
+  readonly #reader: LogReader
+  readonly #settling: Settling
+  readonly #builders = new Map<string, ServiceBuilder>()
+  #delivery: Delivery | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: Resolved, registry: Registry, store: Store) {
+    const { source, clock, codec } = options
+    this.source = source
+    this.#options = options
+    this.#registry = registry
+    this.#store = store
+    this.#preparer = new Preparer(registry, source, clock, codec)
+    this.#decoder = new Decoder(registry, codec)
+    this.#writer = new Writer(store, this.#preparer)
+    this.#reader = new LogReader(store, this.#decoder)
+    this.#settling = new Settling(store, clock)
+    this.deadLetters = new DeadLetters(store, this.#decoder, registry)
+    this.services = new Services(store)
+  }
+
+  publish(what: Parameters<Writer['publish']>[0], ...rest: readonly unknown[]): Promise<Receipt> {
+    return this.#writer.publish(what, ...rest)
+  }
+
+  append(writes: readonly StreamAppend[], extras?: Parameters<Writer['append']>[1]): Promise<Receipt> {
+    return this.#writer.append(writes, extras)
+  }
+
+  read(...args: Parameters<LogReader['read']>) {
+    return this.#reader.read(...args)
+  }
+
+  tail(...args: Parameters<LogReader['tail']>) {
+    return this.#reader.tail(...args)
+  }
+
+  async get(id: string): Promise<RecordedEvent | undefined> {
+    assertId(id)
+    const [stored] = await this.#store.byIds([id])
+    return stored && this.#decoder.decode(stored)
+  }
+
+  service(name: string, options: ServiceOptions = {}): Service<readonly AnyEventDefinition[]> {
+    assertService(name)
+    if (this.#starting !== undefined) {
+      throw new HodisaError('app-started', `service ${name} was defined after app.start()`, { service: name })
+    }
+    if (this.#builders.has(name)) {
+      throw new HodisaError('service-conflict', `service ${name} is defined twice in this app`, { service: name })
+    }
+    const isOpen = () => this.#starting === undefined
+    const builder = new ServiceBuilder(name, resolveOptions(options), this.#registry, isOpen)
+    this.#builders.set(name, builder)
+    return builder as unknown as Service<readonly AnyEventDefinition[]>
+  }
+
+  context<Result>(context: Parameters<typeof withContext>[0], work: () => Result): Result {
+    return withContext(context, work)
+  }
+
+  async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result): Promise<Result> {
+    const { result } = await this.#store.transaction(async (tx) => {
+      const { transaction, events } = userTransaction(tx, (event) => this.#preparer.prepareNow(event))
+      const value = await work(transaction)
+      if (events.length > 0) tx.append({ events, conditions: [], onReuse: 'refuse' })
+      return value
+    })
+    return result
+  }
+
+  outbox(connection: unknown): Outbox<Receipt | Promise<Receipt>> {
+    const outbox = this.#store.outbox(connection)
+    return {
+      publish: (events, options?: PublishOptions) => outbox.append(this.#writer.requestNow(events, options)),
+    }
+  }
+
+  settled(...args: Parameters<Settling['settled']>): Promise<void> {
+    return this.#settling.settled(...args)
+  }
+
+  start(): Promise<void> {
+    if (this.#stopping !== undefined) return Promise.reject(new HodisaError('app-stopped', 'the app was stopped'))
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
+    const { clock, logger } = this.#options
+    const services = [...this.#builders.values()].map(({ name, options, routes }) => {
+      if (routes.isEmpty) {
+        throw new HodisaError('invalid-definition', `service ${name} has no handler`, { service: name })
+      }
+      return {
+        service: name,
+        options,
+        routes,
+        store: this.#store,
+        registry: this.#registry,
+        decoder: this.#decoder,
+        preparer: this.#preparer,
+        clock,
+        logger,
+        random: Math.random,
+      }
+    })
+    this.#delivery = new Delivery(this.source, this.#store, clock, logger, services)
+    await this.#delivery.start()
+  }
+
+  stop(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeout = milliseconds(options.timeout ?? '10s', 'timeout')
+    this.#stopping ??= this.#stop(timeout)
+    return this.#stopping
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    await this.#starting?.catch(() => undefined) // start() itself rejected with it
+    try {
+      await this.#delivery?.stop(timeout)
+    } finally {
+      await this.#store.close()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+function assertOptions(options: HodisaOptions<readonly AnyEventDefinition[]>): void {
+  const refuse = (option: string, rule: string) => {
+    throw new HodisaError('invalid-option', `hodisa(): ${option} must be ${rule}`, { option })
+  }
+  if (typeof options !== 'object' || options === null) refuse('options', 'an object')
+  assertSource(options.source)
+  if (typeof options.store?.open !== 'function') refuse('store', 'a store, e.g. sqlite("shop.db")')
+  if (options.events !== undefined && !Array.isArray(options.events)) refuse('events', 'an array of definitions')
+  if (!['fsync', 'os', undefined].includes(options.durability)) refuse('durability', '"fsync" or "os"')
+}

@@ -1,0 +1,170 @@
+import { hostname } from 'node:os'
+import { HodisaError } from '../errors.ts'
+import { newInstanceId } from '../event/id.ts'
+import type { Clock, Hint, Logger, Store } from '../store/port.ts'
+import type { ServiceCore } from './core.ts'
+import { Runner } from './runner.ts'
+
+/** How often a process shows that it lives, and looks at the others. Ms. */
+const BEAT_EVERY = 1_000
+/** A process whose counter did not move for so long, by the watcher's clock, is taken for dead. Ms. */
+export const LEASE = 6_000
+/** So long before the others may take over, a process begins nothing more. Ms. */
+const LEASE_MARGIN = 1_500
+/** Every so many beats all is looked at, hint or not. */
+const LOOK_EVERY = 10
+
+/** A service to run: everything about it but which instance this is. */
+export type ServiceToRun = Omit<ServiceCore, 'instance'>
+
+/** Runs the services of one process: one heartbeat, one watch on the store, one runner a service. */
+export class Delivery {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #source: string
+  readonly #runners: readonly Runner[]
+  /** By instance: its counter, and since when it stands there by the own clock. */
+  readonly #seen = new Map<string, { beat: number; since: number }>()
+  #instance = newInstanceId()
+  #leasesUntil = 0
+  #lastBeat = 0
+  #beats = 0
+  #head = 0
+  #running = false
+  #cancelBeat: () => void = () => undefined
+  #beating: Promise<void> = Promise.resolve()
+  #unwatch: () => void = () => undefined
+
+  constructor(source: string, store: Store, clock: Clock, logger: Logger, services: readonly ServiceToRun[]) {
+    this.#source = source
+    this.#store = store
+    this.#clock = clock
+    this.#logger = logger
+    const host = { leasesHold: () => this.#clock.monotonic() < this.#leasesUntil }
+    this.#runners = services.map((service) => new Runner({ ...service, instance: () => this.#instance }, host))
+  }
+
+  /** Resolves when every subscription is recorded. */
+  async start(): Promise<void> {
+    if (this.#runners.length === 0) return
+    this.#running = true
+    await this.#join()
+    this.#unwatch = this.#store.watch((hint) => this.#hinted(hint))
+    for (const runner of this.#runners) await runner.start()
+    this.#scheduleBeat()
+  }
+
+  async stop(timeout: number): Promise<void> {
+    if (!this.#running) return
+    await Promise.all(this.#runners.map((runner) => runner.stop(timeout)))
+    this.#running = false
+    this.#cancelBeat()
+    await this.#beating
+    this.#unwatch()
+    await this.#store.presence.leave(this.#instance)
+  }
+
+  #hinted({ head, groups }: Hint): void {
+    for (const runner of this.#runners) {
+      if (head !== undefined) runner.hint(head)
+      if (groups === true) runner.resync()
+    }
+  }
+
+  async #join(): Promise<void> {
+    const begun = this.#clock.monotonic()
+    await this.#store.presence.join({
+      id: this.#instance,
+      source: this.#source,
+      host: hostname(),
+      pid: process.pid,
+      startedAt: this.#clock.now(),
+    })
+    this.#holdSince(begun)
+  }
+
+  #holdSince(begun: number): void {
+    this.#leasesUntil = begun + LEASE - LEASE_MARGIN
+    this.#lastBeat = this.#clock.monotonic()
+  }
+
+  #scheduleBeat(): void {
+    if (!this.#running) return
+    this.#cancelBeat = this.#clock.after(BEAT_EVERY, () => {
+      // Said here, not after the beat: a store that does not answer must not keep handlers running on a lost lease.
+      if (this.#clock.monotonic() >= this.#leasesUntil) this.#suspend()
+      this.#beating = this.#beat()
+        .catch((error) => {
+          this.#logger.warn(`heartbeat failed, trying again: ${String(error)}`, { error: String(error) })
+        })
+        .then(() => this.#scheduleBeat())
+    })
+  }
+
+  #suspend(): void {
+    const reason = new HodisaError('lease-lost', 'this process could not show in time that it lives', {
+      instance: this.#instance,
+    })
+    for (const runner of this.#runners) runner.suspend(reason)
+  }
+
+  async #beat(): Promise<void> {
+    const begun = this.#clock.monotonic()
+    const stalled = begun - this.#lastBeat > LEASE / 2
+    const { alive, beats } = await this.#store.presence.beat(this.#instance)
+    if (!alive) return this.#rejoin()
+    this.#holdSince(begun)
+    const dead = this.#deadAmong(beats, stalled)
+    if (dead.size > 0) await this.#evict(dead, beats)
+    await this.#look(beats)
+  }
+
+  /** Somebody took this process for dead: it comes back as another one. */
+  async #rejoin(): Promise<void> {
+    this.#logger.warn('this process was taken for dead by another; it goes on as a new instance', {
+      instance: this.#instance,
+    })
+    this.#suspend()
+    this.#instance = newInstanceId()
+    await this.#join()
+    for (const runner of this.#runners) runner.resync()
+  }
+
+  /**
+   * Those whose counter stood still for a whole lease of this process's own time. Time that this process was stalled itself
+   * does not count: it says nothing about the others.
+   */
+  #deadAmong(beats: ReadonlyMap<string, number>, stalled: boolean): Set<string> {
+    const now = this.#clock.monotonic()
+    const dead = new Set<string>()
+    for (const id of this.#seen.keys()) if (!beats.has(id)) this.#seen.delete(id)
+    for (const [id, beat] of beats) {
+      const seen = this.#seen.get(id)
+      if (seen === undefined || seen.beat !== beat || stalled) this.#seen.set(id, { beat, since: now })
+      else if (id !== this.#instance && now - seen.since >= LEASE) dead.add(id)
+    }
+    return dead
+  }
+
+  async #evict(dead: ReadonlySet<string>, beats: ReadonlyMap<string, number>): Promise<void> {
+    const gone = new Set<string>()
+    for (const id of dead) if (await this.#store.presence.leave(id, beats.get(id))) gone.add(id)
+    if (gone.size === 0) return
+    this.#logger.warn('instances do not answer any more; their share is taken over', { instances: [...gone] })
+    for (const runner of this.#runners) await runner.evict(gone)
+  }
+
+  /** What hints would have told, were one lost; and members whose process is gone without having left. */
+  async #look(beats: ReadonlyMap<string, number>): Promise<void> {
+    const [head, revisions] = [await this.#store.head(), await this.#store.groups.revisions()]
+    const full = ++this.#beats % LOOK_EVERY === 0
+    for (const runner of this.#runners) {
+      if (head > this.#head) runner.hint(head)
+      if (full || !runner.knows(revisions.get(runner.service))) runner.resync()
+      const lost = runner.membersOutside(beats)
+      if (lost.size > 0) await runner.evict(lost)
+    }
+    this.#head = head
+  }
+}

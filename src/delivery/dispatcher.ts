@@ -1,0 +1,334 @@
+import { type HodisaError, isHodisaError } from '../errors.ts'
+import type { Fence, Progress } from '../store/groups.ts'
+import type { AttemptDone, AttemptHost } from './attempt.ts'
+import { Batcher, type BatchMember } from './batcher.ts'
+import { Breaker } from './breaker.ts'
+import type { ServiceCore } from './core.ts'
+import { Executor } from './executor.ts'
+import { FailingKeys } from './failing-keys.ts'
+import { type Lane, Lanes } from './lanes.ts'
+import type { BatchRoute, Route } from './routes.ts'
+import type { Share, Shares } from './shares.ts'
+import type { Entry } from './window.ts'
+
+/** What the dispatcher needs of the runner. */
+export interface DispatcherHost {
+  readonly shares: Shares
+  /** False while paused, stopping, or when the leases are nearly out. */
+  mayStart(): boolean
+  scanned(): number
+  persisted(share: Share): number
+  write(change: Partial<Progress> & Pick<Progress, 'fences'>): Promise<void>
+  stopService(reason: string): Promise<void>
+  giveUp(bucket: number): void
+  /** An entry is done; `recorded` where the store knows. */
+  finished(entry: Entry, recorded: boolean): void
+  /** An entry is not the window's any more: a cursor has it, or it is not ours. */
+  passed(entry: Entry): void
+  /** Something ended, so that there is room, or the low-water mark may have moved. */
+  progressed(): void
+  /** The group's state is not what was thought. */
+  resync(): void
+}
+
+/** Takes what was read through the lanes to the handlers: one event of a key at a time, `concurrency` keys at a time. */
+export class Dispatcher {
+  readonly lanes = new Lanes()
+  readonly failing: FailingKeys
+  readonly #core: ServiceCore
+  readonly #host: DispatcherHost
+  readonly #executor: Executor
+  readonly #batcher: Batcher
+  readonly #breakers = new Map<Route, Breaker>()
+  /** Lanes held back by an open breaker. */
+  readonly #held = new Map<Route, Set<Lane>>()
+  /** Routes with a timer that ends their hold. */
+  readonly #waiting = new Set<Route>()
+  #running = 0
+  #dispatching = false
+  #idle: (() => void)[] = []
+
+  constructor(core: ServiceCore, host: DispatcherHost) {
+    this.#core = core
+    this.#host = host
+    this.#executor = new Executor(core)
+    this.failing = new FailingKeys(core, {
+      shares: host.shares,
+      lanes: this.lanes,
+      executor: this.#executor,
+      breaker: (route) => this.#breaker(route),
+      scanned: () => host.scanned(),
+      persisted: (share) => host.persisted(share),
+      write: (change) => host.write(change),
+      stopService: (reason) => host.stopService(reason),
+      giveUp: (bucket) => host.giveUp(bucket),
+      passed: (entry) => host.passed(entry),
+      dispatch: () => this.dispatch(),
+    })
+    this.#batcher = new Batcher(core.clock, () => this.dispatch())
+  }
+
+  /** Handlers that run now. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Begins whatever may begin. */
+  dispatch(): void {
+    if (this.#dispatching) return
+    this.#dispatching = true
+    try {
+      while (this.#running < this.#core.options.concurrency && this.#host.mayStart()) {
+        const batch = this.#batcher.take()
+        if (batch !== undefined) {
+          this.#run(this.#runBatch(batch.route, batch.members))
+          continue
+        }
+        const lane = this.lanes.take()
+        if (lane === undefined) break
+        this.#begin(lane)
+      }
+    } finally {
+      this.#dispatching = false
+    }
+  }
+
+  /** Ends the attempts at events of a bucket, or all: their contexts are dead from now on. */
+  kill(reason: HodisaError, bucket?: number): void {
+    this.#executor.kill(reason, (task) => bucket === undefined || task.events.some((event) => event.bucket === bucket))
+  }
+
+  /** Forgets what was not begun, by choice. */
+  dropQueued(chosen: (entry: Entry) => boolean): Entry[] {
+    return [...this.lanes.dropQueued(chosen), ...this.#batcher.drop(chosen, (lane) => this.#free(lane))]
+  }
+
+  /** Resolves when no handler runs. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #begin(lane: Lane): void {
+    const [entry] = lane.queue
+    if (entry === undefined) {
+      if (lane.failing === undefined) this.lanes.free(lane)
+      else this.#run(this.#step(lane, lane.failing))
+      return
+    }
+    const { type, version } = entry.stored
+    const route = this.#core.routes.find(type)
+    if (route === undefined || !this.#core.registry.canRead(type, version)) {
+      lane.queue.shift()
+      entry.status = 'running'
+      this.#run(this.#fail(lane, entry, undefined, undefined).finally(() => this.#free(lane)))
+      return
+    }
+    const breaker = this.#breaker(route)
+    const wait = breaker.wait(this.#core.clock.monotonic())
+    if (wait > 0) {
+      this.#hold(lane, route, wait)
+      return
+    }
+    if (route.mode === 'batch') {
+      this.#batcher.add(route, lane, (next) => this.#core.routes.find(next.stored.type) === route)
+      return
+    }
+    lane.queue.shift()
+    entry.status = 'running'
+    breaker.begin()
+    let outcome: AttemptDone | Promise<AttemptDone>
+    try {
+      outcome = this.#executor.run({
+        route,
+        events: [entry.stored],
+        attempt: 1,
+        record: this.#record([entry]),
+        onStuck: () => this.#host.giveUp(entry.stored.bucket),
+      })
+    } catch (error) {
+      outcome = Promise.reject(error)
+    }
+    if (outcome instanceof Promise) this.#run(this.#settle(lane, entry, route, outcome))
+    else {
+      this.#succeed(entry, route, outcome)
+      this.#free(lane)
+    }
+  }
+
+  /** Counts as running until it settles. */
+  #run(work: Promise<void>): void {
+    this.#running++
+    work
+      .catch((error) => {
+        this.#core.logger.error(`service ${this.#core.service}: ${String(error)}`, { error: String(error) })
+        this.#host.resync()
+      })
+      .then(() => {
+        this.#running--
+        if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
+        this.dispatch()
+        this.#host.progressed()
+      })
+  }
+
+  async #settle(lane: Lane, entry: Entry, route: Route, outcome: Promise<AttemptDone>): Promise<void> {
+    try {
+      this.#succeed(entry, route, await outcome)
+    } catch (error) {
+      await this.#fail(lane, entry, route, error)
+    } finally {
+      this.#free(lane)
+    }
+  }
+
+  #succeed(entry: Entry, route: Route, { recorded }: AttemptDone): void {
+    const breaker = this.#breaker(route)
+    const wasOpen = breaker.isOpen
+    breaker.succeed()
+    this.#host.finished(entry, recorded)
+    if (wasOpen) this.#letGo(route)
+  }
+
+  /** A fresh event failed, or cannot be handled here: its key is left to a cursor. */
+  async #fail(lane: Lane, entry: Entry, route: Route | undefined, error: unknown): Promise<void> {
+    const share = this.#host.shares.get(entry.stored.bucket)
+    const lost = share === undefined || share.epoch !== entry.epoch
+    if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route, lost)
+    try {
+      await this.failing.open(lane, share, entry.stored, route, error)
+    } catch (refused) {
+      if (!isHodisaError(refused, 'lease-lost')) throw refused
+      return this.#giveBack(lane, entry, route, false)
+    }
+    this.#host.passed(entry)
+    if (route !== undefined && this.#breaker(route).fail(this.#core.clock.monotonic())) {
+      this.#core.logger.warn(`service ${this.#core.service}: nothing succeeds; new events are held back`, {
+        error: String(error),
+      })
+    }
+    if (route !== undefined) this.#letGo(route)
+  }
+
+  /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */
+  #giveBack(lane: Lane, entry: Entry, route: Route | undefined, lost: boolean): void {
+    if (route !== undefined) this.#breaker(route).abandon()
+    if (lost) this.#host.passed(entry)
+    else {
+      entry.status = 'queued'
+      lane.queue.push(entry)
+      lane.queue.sort((one, other) => one.stored.position - other.stored.position)
+    }
+    this.#host.resync()
+  }
+
+  async #step(lane: Lane, failing: NonNullable<Lane['failing']>): Promise<void> {
+    try {
+      await this.failing.step(failing)
+    } catch (error) {
+      if (!isHodisaError(error, 'lease-lost')) throw error
+      failing.idle = true
+      this.#host.resync()
+    } finally {
+      this.#free(lane)
+    }
+  }
+
+  #free(lane: Lane): void {
+    this.lanes.free(lane)
+    if (lane.failing !== undefined && !lane.ready) this.failing.schedule(lane.failing)
+  }
+
+  /** Runs a batch and frees its lanes. */
+  async #runBatch(route: BatchRoute, members: readonly BatchMember[]): Promise<void> {
+    this.#breaker(route).begin()
+    await this.#tryBatch(route, members)
+    for (const lane of new Set(members.map((member) => member.lane))) this.#free(lane)
+    this.#letGo(route)
+  }
+
+  /** False when the attempt said nothing about the events: they were given back. */
+  async #tryBatch(route: BatchRoute, members: readonly BatchMember[]): Promise<boolean> {
+    const [first, ...rest] = members.filter(({ lane, entry }) => !this.#cursorHas(lane, entry))
+    if (first === undefined) return true
+    const open = [first, ...rest]
+    const entries = open.map(({ entry }) => entry)
+    try {
+      const { recorded } = await this.#executor.run({
+        route,
+        events: [first.entry.stored, ...rest.map(({ entry }) => entry.stored)],
+        attempt: 1,
+        record: this.#record(entries),
+        onStuck: () => {
+          for (const { stored } of entries) this.#host.giveUp(stored.bucket)
+        },
+      })
+      this.#breaker(route).succeed()
+      for (const entry of entries) this.#host.finished(entry, recorded)
+      return true
+    } catch (error) {
+      if (isHodisaError(error, 'lease-lost')) {
+        for (const { lane, entry } of open) {
+          this.#giveBack(lane, entry, route, this.#host.shares.get(entry.stored.bucket)?.epoch !== entry.epoch)
+        }
+        return false
+      }
+      if (rest.length === 0) {
+        await this.#fail(first.lane, first.entry, route, error)
+        return first.entry.status === 'passed'
+      }
+      const middle = Math.ceil(open.length / 2)
+      if (await this.#tryBatch(route, open.slice(0, middle))) return this.#tryBatch(route, open.slice(middle))
+      for (const { lane, entry } of open.slice(middle)) this.#giveBack(lane, entry, route, false)
+      return false
+    }
+  }
+
+  /** Whether the key of a batch's event failed in an earlier half, so that a cursor has the event. */
+  #cursorHas({ failing }: Lane, entry: Entry): boolean {
+    if (failing === undefined) return false
+    this.#host.passed(entry)
+    failing.skippedTo = Math.max(failing.skippedTo, entry.stored.position)
+    return true
+  }
+
+  /** The done marks of fresh events, with their effects. */
+  #record(entries: readonly Entry[]): AttemptHost['record'] {
+    return async (effects) => {
+      const { store, service, instance } = this.#core
+      const fences = new Map<number, Fence>()
+      for (const { stored, epoch } of entries) fences.set(stored.bucket, { bucket: stored.bucket, epoch })
+      const done = entries.map(({ stored }) => ({ bucket: stored.bucket, position: stored.position }))
+      const change = { service, instance: instance(), fences: [...fences.values()], done, once: true }
+      await store.progress(change, effects)
+    }
+  }
+
+  #breaker(route: Route): Breaker {
+    let breaker = this.#breakers.get(route)
+    if (breaker === undefined) {
+      breaker = new Breaker(this.#core.options, this.#core.random)
+      this.#breakers.set(route, breaker)
+    }
+    return breaker
+  }
+
+  #hold(lane: Lane, route: Route, wait: number): void {
+    const held = this.#held.get(route) ?? new Set()
+    this.#held.set(route, held.add(lane))
+    if (!Number.isFinite(wait) || this.#waiting.has(route)) return
+    this.#waiting.add(route)
+    this.#core.clock.after(wait, () => {
+      this.#waiting.delete(route)
+      this.#letGo(route)
+    })
+  }
+
+  #letGo(route: Route): void {
+    const held = this.#held.get(route)
+    if (held === undefined) return
+    this.#held.delete(route)
+    for (const lane of held) this.#free(lane)
+    this.dispatch()
+  }
+}

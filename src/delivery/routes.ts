@@ -1,0 +1,91 @@
+import { HodisaError } from '../errors.ts'
+import type { AnyEventDefinition } from '../event/definition.ts'
+import { overlap, type Pattern, parsePattern } from '../event/pattern.ts'
+import type { What } from '../event/typed.ts'
+import type { RecordedEvent } from '../event/types.ts'
+import type { BatchContext, HandlerContext } from './context.ts'
+import type { From } from './options.ts'
+
+interface Registered {
+  readonly patterns: readonly Pattern[]
+  readonly from: From | undefined
+}
+
+/** A handler of one event at a time. */
+export interface EachRoute extends Registered {
+  readonly mode: 'each'
+  readonly handler: (event: RecordedEvent, ctx: HandlerContext) => void | Promise<void>
+}
+
+/** A handler of several events together. */
+export interface BatchRoute extends Registered {
+  readonly mode: 'batch'
+  readonly size: number
+  /** Ms. */
+  readonly wait: number
+  readonly handler: (events: readonly RecordedEvent[], ctx: BatchContext) => void | Promise<void>
+}
+
+export type Route = EachRoute | BatchRoute
+
+/** Which handler of a service an event goes to: the most specific. */
+export class Routes {
+  readonly #service: string
+  readonly #routes: Route[] = []
+  readonly #found = new Map<string, Route | undefined>()
+
+  constructor(service: string) {
+    this.#service = service
+  }
+
+  /** @throws {HodisaError} `handler-conflict` where an event could go to two handlers alike. */
+  add(route: Route): void {
+    for (const before of this.#routes) {
+      for (const [one, other] of pairs(before.patterns, route.patterns)) {
+        if (one.rank !== other.rank || !overlap(one, other)) continue
+        throw new HodisaError(
+          'handler-conflict',
+          one.text === other.text
+            ? `service ${this.#service} has two handlers for ${one.text}`
+            : `service ${this.#service}: ${one.text} and ${other.text} are equally specific and can match the same event`,
+          { service: this.#service, patterns: [one.text, other.text] },
+        )
+      }
+    }
+    this.#routes.push(route)
+    this.#found.clear()
+  }
+
+  find(type: string): Route | undefined {
+    if (this.#found.has(type)) return this.#found.get(type)
+    let best: { route: Route; rank: number } | undefined
+    for (const route of this.#routes) {
+      for (const pattern of route.patterns) {
+        if (pattern.matches(type) && (best === undefined || pattern.rank > best.rank))
+          best = { route, rank: pattern.rank }
+      }
+    }
+    this.#found.set(type, best?.route)
+    return best?.route
+  }
+
+  get isEmpty(): boolean {
+    return this.#routes.length === 0
+  }
+
+  /** The patterns to subscribe, with where each begins if it says so itself. */
+  subscriptions(): { pattern: string; from: From | undefined }[] {
+    return this.#routes.flatMap(({ patterns, from }) => patterns.map(({ text }) => ({ pattern: text, from })))
+  }
+}
+
+/** The patterns that a handler is registered for. */
+export function patternsOf(what: What): Pattern[] {
+  return [what]
+    .flat()
+    .map((one: string | AnyEventDefinition) => parsePattern(typeof one === 'string' ? one : one?.type))
+}
+
+function* pairs(left: readonly Pattern[], right: readonly Pattern[]): Generator<[Pattern, Pattern]> {
+  for (const one of left) for (const other of right) yield [one, other]
+}

@@ -1,0 +1,38 @@
+/** The public face of `hodisa`. Engines are at `hodisa/sqlite` and `hodisa/memory`, tools for tests at `hodisa/testing`. */
+export { hodisa } from './app.ts'
+export type { App, HodisaOptions, Outbox, QueryConnection, Service, SqliteConnection } from './app-types.ts'
+export {
+  type BatchContext,
+  type BatchHandler,
+  type Handler,
+  type HandlerContext,
+  PermanentError,
+} from './delivery/context.ts'
+export type { DeadLetter, DeadLetterFilter, DeadLetters } from './delivery/dead-letters.ts'
+export type { From, PoisonPolicy, RetryOptions, ServiceOptions } from './delivery/options.ts'
+export type { InstanceStatus, ServiceStatus, Services } from './delivery/services.ts'
+export type { SettledOptions } from './delivery/settled.ts'
+export { ERRORS, type ErrorCode, HodisaError, isHodisaError } from './errors.ts'
+export type { EventContext } from './event/context.ts'
+export {
+  type AnyEventDefinition,
+  type DataOf,
+  defineEvent,
+  type EventDefinition,
+  type EventOptions,
+  type InputOf,
+  type PlainData,
+  type Upcaster,
+  unchecked,
+} from './event/definition.ts'
+export type { Duration } from './event/duration.ts'
+export type { RecordedOf, TypeOf } from './event/typed.ts'
+export type { EventExtras, EventKind, EventMetadata, NewEvent, RecordedEvent } from './event/types.ts'
+export type { Codec, CodecSubject } from './log/codec.ts'
+export type { LogPlace, ReadOptions, TailOptions } from './log/read.ts'
+export type { Transaction } from './log/transaction.ts'
+export type { PublishOptions, StreamAppend } from './log/write.ts'
+export { stopOnSignals } from './signals.ts'
+export type { ExpectedRevision, Receipt } from './store/events.ts'
+export type { DeadLetterState, StoredError } from './store/groups.ts'
+export type { Clock, Durability, Logger, SqlRows, SqlTag, StoreFactory } from './store/port.ts'

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { anEvent, append, eventsOf, expecting, identified } from './events.ts'
+import { type Bench, type Conformance, capable, checks, gate, idsIn, refused } from './suite.ts'
+
+/** `transaction`, and what readers see while one is open. */
+export function transactionsConformance(suite: Conformance): void {
+  const registered = checks(suite)
+  const check = (behaviour: string, body: (bench: Bench) => Promise<void>) =>
+    registered(behaviour, (bench) =>
+      capable(bench.store, 'transactions', {
+        yes: () => body(bench),
+        async no() {
+          await refused('capability-missing', bench.store.transaction(async () => undefined))
+        },
+      }),
+    )
+
+  suite.describe('a transaction', () => {
+    check('records its appends in order once the work is done', async ({ store }) => {
+      const { result, receipt } = await store.transaction(async (tx) => {
+        tx.append(append(eventsOf('order-1', 1)))
+        tx.append(append(eventsOf('order-1', 1), [expecting('order-1', 1)]))
+        return 'done'
+      })
+      assert.equal(result, 'done')
+      assert.deepEqual(receipt?.streams, [{ stream: 'order-1', revision: 2 }])
+      assert.deepEqual(await idsIn(store), receipt?.ids)
+      assert.equal((await store.resolve(receipt?.token ?? ''))?.length, 2)
+    })
+
+    check('without appends has no receipt', async ({ store }) => {
+      const outcome = await store.transaction(async () => 7)
+      assert.equal(outcome.result, 7)
+      assert.equal(outcome.receipt, undefined)
+    })
+
+    check('whose work rejects leaves nothing and stalls nobody', async ({ store, another }) => {
+      const other = await another()
+      const failure = new Error('mine')
+      await assert.rejects(
+        store.transaction(async (tx) => {
+          tx.append(append(identified('evt_1', '{}', { stream: 'order-1' })))
+          throw failure
+        }),
+        (error) => error === failure,
+      )
+      assert.equal(await other.head(), 0)
+      assert.equal(await other.streamRevision('order-1'), 0)
+      const event = identified('evt_1', '{}', { stream: 'order-1' })
+      assert.equal((await other.append(append(event, [expecting('order-1', 'none')]))).duplicate, false)
+      const page = await store.readLog({ limit: 10 })
+      assert.deepEqual([page.events.length, page.end], [1, true])
+    })
+
+    check('whose work throws before it is asynchronous rejects', async ({ store }) => {
+      const work = () => {
+        throw new Error('mine')
+      }
+      await assert.rejects(store.transaction(work), /mine/)
+      assert.equal((await store.append(append(anEvent()))).duplicate, false)
+    })
+
+    check('with one append refused records none of them', async ({ store }) => {
+      await refused(
+        'revision-conflict',
+        store.transaction(async (tx) => {
+          tx.append(append(eventsOf('order-1', 1)))
+          tx.append(append(eventsOf('order-2', 1), [expecting('order-2', 4)]))
+        }),
+      )
+      assert.equal(await store.head(), 0)
+      assert.equal(await store.streamRevision('order-1'), 0)
+    })
+
+    check('takes no append after it is over', async ({ store }) => {
+      const { result: kept } = await store.transaction(async (tx) => tx)
+      assert.throws(() => kept.append(append(anEvent())))
+      assert.equal(await store.head(), 0)
+    })
+
+    check('that writes on the store itself is refused instead of waiting for itself', async ({ store }) => {
+      await refused(
+        'commit-awaited-io',
+        store.transaction(async (tx) => {
+          tx.append(append(identified('evt_inside')))
+          await store.append(append(anEvent()))
+        }),
+      )
+      assert.deepEqual(await store.byIds(['evt_inside']), [])
+      assert.equal((await store.append(append(identified('evt_after')))).duplicate, false)
+    })
+
+    check('runs apart from the others', async ({ store }) => {
+      const order: string[] = []
+      const one = (name: string) =>
+        store.transaction(async (tx) => {
+          order.push(`${name} begins`)
+          tx.append(append(anEvent({ stream: 'order-1' })))
+          await Promise.resolve()
+          order.push(`${name} ends`)
+        })
+      await Promise.all([one('a'), one('b'), one('c')])
+      for (let index = 0; index < order.length; index += 2) {
+        assert.equal(order[index]?.replace('begins', 'ends'), order[index + 1])
+      }
+      assert.equal(await store.streamRevision('order-1'), 3)
+    })
+  })
+
+  suite.describe('the log beside transactions', () => {
+    registered('readers see a held event only after its commit, once, and nothing else waits to be read', async (bench) => {
+      const { store, another } = bench
+      const other = await another()
+      const early = anEvent()
+      await store.append(append(early))
+      const held = gate()
+      const late = anEvent({ stream: 'order-1' })
+      const open = await holding(bench, late, held.opened)
+      if (open === undefined) return
+      assert.deepEqual(await idsIn(other), [early.id])
+      assert.equal(await other.streamRevision('order-1'), 0)
+      held.open()
+      await open
+      assert.deepEqual(await idsIn(other), [early.id, late.id])
+      assert.deepEqual(await idsIn(store), [early.id, late.id])
+    })
+
+    registered('writers that came during an open transaction are recorded after it', async (bench) => {
+      const { store, another } = bench
+      const other = await another()
+      const held = gate()
+      const open = await holding(bench, anEvent({ stream: 'order-1' }), held.opened)
+      if (open === undefined) return
+      const waiting = [store.append(append(anEvent({ stream: 'order-1' }))), other.append(append(anEvent()))]
+      held.open()
+      await Promise.all([open, ...waiting])
+      assert.equal((await idsIn(store)).length, 3)
+      assert.equal(await store.streamRevision('order-1'), 2)
+    })
+  })
+
+  suite.describe('tx.sql', () => {
+    registered('reads and writes, and goes with the transaction', async ({ store }) => {
+      await capable(store, 'sql', {
+        async yes() {
+          await store.transaction(async (tx) => {
+            await tx.sql`create table stock (sku text primary key, on_hand integer)`
+            const { affected } = await tx.sql`insert into stock values (${'a'}, ${5}), (${'b'}, ${1})`
+            assert.equal(affected, 2)
+          })
+          const update = (fail: boolean) =>
+            store.transaction(async (tx) => {
+              await tx.sql`update stock set on_hand = on_hand - ${2} where sku = ${'a'}`
+              tx.append(append(anEvent()))
+              if (fail) throw new Error('mine')
+            })
+          await assert.rejects(update(true), /mine/)
+          await update(false)
+          const { result } = await store.transaction(
+            (tx) => tx.sql<{ sku: string; on_hand: number }>`select sku, on_hand from stock order by sku`,
+          )
+          assert.deepEqual(
+            result.map(({ sku, on_hand }) => [sku, on_hand]),
+            [
+              ['a', 3],
+              ['b', 1],
+            ],
+          )
+          assert.equal((await idsIn(store)).length, 1)
+        },
+        async no() {
+          await refused(
+            'capability-missing',
+            store.transaction((tx) => tx.sql`select 1`),
+          )
+          assert.throws(() => store.outbox({}), { code: 'capability-missing' })
+        },
+      })
+    })
+  })
+}
+
+/**
+ * An open transaction with an event, from a connection of its own. Undefined where the engine gives up work that awaits
+ * anything but its transaction; that it does so is asserted instead.
+ */
+async function holding({ another }: Bench, event: Parameters<typeof append>[0], until: Promise<void>) {
+  const store = await another()
+  const begun = gate()
+  const open = store.transaction(async (tx) => {
+    tx.append(append(event))
+    begun.open()
+    await until
+  })
+  await begun.opened
+  if (!store.capabilities.sql) return { then: open.then.bind(open) } as Promise<unknown>
+  await refused('commit-awaited-io', open)
+  return undefined
+}
