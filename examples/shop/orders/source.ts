@@ -1,0 +1,26 @@
+import { linesOf } from './file.ts'
+import { generatedInvoices } from './generator.ts'
+import { invoicesOf, type OnProblem, type SourceInvoice } from './invoices.ts'
+
+export interface SourceOptions {
+  /** A CSV file, plain or gzip; absent: invoices are made up. */
+  readonly file?: string | undefined
+  /** How many to make up; absent: without end. */
+  readonly count?: number | undefined
+}
+
+/** Where invoices come from. */
+export async function* source(
+  options: SourceOptions,
+  onProblem: OnProblem,
+): AsyncGenerator<SourceInvoice, void, undefined> {
+  if (options.file !== undefined) {
+    yield* invoicesOf(linesOf(options.file), onProblem)
+    return
+  }
+  let left = options.count ?? Number.POSITIVE_INFINITY
+  for (const invoice of generatedInvoices()) {
+    if (left-- <= 0) return
+    yield { invoice }
+  }
+}

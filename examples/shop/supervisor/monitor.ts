@@ -1,0 +1,116 @@
+import type { App } from 'hodisa'
+import type { Effects } from './effects.ts'
+import type { Fleet } from './fleet.ts'
+import { SERVICES } from './services.ts'
+
+/** How the shop stands at one moment. */
+export interface Snapshot {
+  /** Since the start. */
+  readonly seconds: number
+  /** Invoices to come in all; undefined where they have no end. */
+  readonly total: number | undefined
+  readonly invoices: number
+  /** Recorded events, by type. */
+  readonly events: ReadonlyMap<string, number>
+  /** Events recorded in the last second, of all types. */
+  readonly perSecond: number
+  readonly services: readonly ServiceLine[]
+}
+
+export interface ServiceLine {
+  readonly name: string
+  readonly running: number
+  readonly wanted: number
+  readonly restarts: number
+  /** Events it is done with; of the order service: invoices recorded. */
+  readonly handled: number
+  readonly perSecond: number
+  /** Absent for what handles no events. */
+  readonly lag: number | undefined
+  readonly retrying: number
+  readonly parked: number
+}
+
+interface Sample {
+  readonly at: number
+  readonly counts: ReadonlyMap<string, number>
+}
+
+const INVOICES = ['order.created', 'order.returned', 'stock.adjusted']
+/** Rates are of about the last second, so that they neither flicker nor lag. */
+const WINDOW = 1_000
+
+/** Watches the log, the services and their processes. */
+export class Monitor {
+  readonly #app: Pick<App, 'tail' | 'services'>
+  readonly #fleet: Fleet
+  readonly #effects: Effects
+  readonly #total: number | undefined
+  readonly #startedAt = performance.now()
+  readonly #events = new Map<string, number>()
+  readonly #samples: Sample[] = []
+
+  constructor(app: Pick<App, 'tail' | 'services'>, fleet: Fleet, effects: Effects, total: number | undefined) {
+    this.#app = app
+    this.#fleet = fleet
+    this.#effects = effects
+    this.#total = total
+  }
+
+  /** Counts the events of the log, as they come, until the signal aborts. */
+  async watch(signal: AbortSignal): Promise<void> {
+    for await (const { type } of this.#app.tail({ from: 'start', signal })) {
+      this.#events.set(type, (this.#events.get(type) ?? 0) + 1)
+    }
+  }
+
+  get invoices(): number {
+    return INVOICES.reduce((sum, type) => sum + (this.#events.get(type) ?? 0), 0)
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#startedAt) / 1000
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const handled = new Map(this.#effects.counts()).set('order', this.invoices)
+    const perSecond = this.#rates(new Map([...handled, ...this.#events]))
+    const statuses = new Map((await this.#app.services.list()).map((status) => [status.service, status]))
+    const services = SERVICES.map(({ name, instances }) => {
+      const processes = this.#fleet.instances.filter(({ service }) => service === name)
+      const status = statuses.get(name)
+      return {
+        name,
+        running: processes.filter(({ running }) => running).length,
+        wanted: instances,
+        restarts: processes.reduce((sum, { restarts }) => sum + restarts, 0),
+        handled: handled.get(name) ?? 0,
+        perSecond: perSecond(name),
+        lag: status?.lag,
+        retrying: status?.retrying ?? 0,
+        parked: (status?.parked ?? 0) + (status?.waiting ?? 0),
+      }
+    })
+    return {
+      seconds: this.seconds,
+      total: this.#total,
+      invoices: this.invoices,
+      events: new Map(this.#events),
+      perSecond: [...this.#events.keys()].reduce((sum, type) => sum + perSecond(type), 0),
+      services,
+    }
+  }
+
+  /** Remembers these counts, and tells how fast each has grown of late. */
+  #rates(counts: ReadonlyMap<string, number>): (name: string) => number {
+    const now = performance.now()
+    this.#samples.push({ at: now, counts })
+    while (this.#samples.length > 2 && now - (this.#samples[1]?.at ?? now) >= WINDOW) this.#samples.shift()
+    const [oldest] = this.#samples
+    const seconds = oldest === undefined ? 0 : (now - oldest.at) / 1000
+    return (name) => {
+      const grown = (counts.get(name) ?? 0) - (oldest?.counts.get(name) ?? 0)
+      return seconds > 0 ? Math.round(grown / seconds) : 0
+    }
+  }
+}

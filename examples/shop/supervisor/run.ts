@@ -1,0 +1,120 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { type App, hodisa } from 'hodisa'
+import { sqlite } from 'hodisa/sqlite'
+import { receiptsFolder } from '../mail-provider.ts'
+import { eventOf } from '../orders/event.ts'
+import { source } from '../orders/source.ts'
+import { seededRandom } from '../random.ts'
+import { prepareTables } from '../tables.ts'
+import { CHAOS_SECONDS, chaos, endlessChaos } from './chaos.ts'
+import { createDisplay } from './display.ts'
+import { Effects } from './effects.ts'
+import { Fleet } from './fleet.ts'
+import { Monitor } from './monitor.ts'
+import type { Options } from './options.ts'
+import { type Report, reportOn } from './report.ts'
+import { SERVICES } from './services.ts'
+import { aborted, allSettled, showUntil, unless } from './wait.ts'
+
+export interface Signals {
+  /** Asks the run to end; then there is no report. */
+  readonly stop: AbortSignal
+  /** Asks it to end at once. */
+  readonly kill: AbortSignal
+}
+
+/** Runs the shop until its work is done or it is asked to stop. */
+export async function runShop(options: Options, signals: Signals): Promise<Report | undefined> {
+  const temporary = options.store === undefined ? await mkdtemp(join(tmpdir(), 'hodisa-shop-')) : undefined
+  const store = resolve(options.store ?? join(temporary ?? '', 'shop.db'))
+  try {
+    await mkdir(dirname(store), { recursive: true })
+    const app = await hodisa({ source: 'shop-supervisor', store: sqlite(store) })
+    try {
+      await prepareTables(app)
+      return await runOn(app, store, options, signals)
+    } finally {
+      await app.stop()
+    }
+  } finally {
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+async function runOn(app: App, store: string, options: Options, { stop, kill }: Signals): Promise<Report | undefined> {
+  const { orders, once, down } = options
+  const display = createDisplay(
+    orders === undefined ? 'made-up orders' : basename(orders),
+    process.stdout.isTTY && !options.json,
+  )
+  const fleet = new Fleet({ notify: display.notify, env: childEnvironment(store) })
+  const effects = new Effects(store)
+  const ended = new AbortController()
+  const over = AbortSignal.any([stop, ended.signal])
+  kill.addEventListener('abort', () => fleet.killAll())
+  let kills = 0
+
+  try {
+    display.notify(`the store is ${store}`)
+    if (options.chaos) display.notify(`chaos with --seed ${options.seed}`)
+    for (const { name } of SERVICES) if (name !== 'order' && !down.includes(name)) fleet.start(name)
+    const expected = await idsInSource(options)
+    const monitor = new Monitor(app, fleet, effects, expected?.size)
+    fleet.start('order', orderArguments(options, expected?.size))
+
+    const work = async () => {
+      const setup = {
+        random: seededRandom(options.seed),
+        victims: () => fleet.instances,
+        onKill: ({ service }: { service: string }) => display.notify(`chaos: SIGKILL ${++kills}, to ${service}`),
+        signal: over,
+      }
+      if (options.chaos && !once) return await endlessChaos(setup)
+      if (options.chaos) await chaos(setup, () => monitor.invoices / Math.max(1, expected?.size ?? 1))
+      await fleet.ordersIn
+      for (const name of down) fleet.start(name)
+      await (once ? allSettled(app, over) : aborted(over))
+    }
+    const watching = Promise.all([monitor.watch(over), showUntil(over, monitor, display)])
+    await Promise.race([
+      unless(over, work()),
+      unless(over, watching).then(() => aborted(over)),
+      fleet.hopeless,
+      aborted(stop),
+    ])
+
+    const { seconds } = monitor
+    display.show(await monitor.snapshot())
+    await fleet.stop()
+    if (stop.aborted || expected === undefined) return undefined
+    return await reportOn({ app, effects, receipts: receiptsFolder(store), source: expected, kills, seconds })
+  } finally {
+    ended.abort()
+    await fleet.stop()
+    effects.close()
+    display.close()
+  }
+}
+
+/** The ids of all events to come; undefined where they have no end. What cannot be read is for the order service to say. */
+async function idsInSource({ orders, count }: Options): Promise<ReadonlySet<string> | undefined> {
+  if (orders === undefined && count === undefined) return undefined
+  const ids = new Set<string>()
+  for await (const { invoice } of source({ file: orders, count }, () => undefined))
+    ids.add(eventOf(invoice).extras?.id ?? '')
+  return ids
+}
+
+function orderArguments({ orders, count, rate, chaos }: Options, total = 0): string[] {
+  const pace = rate ?? (chaos ? Math.max(0.5, total / CHAOS_SECONDS) : undefined)
+  return Object.entries({ orders, count, rate: pace }).flatMap(([flag, value]) =>
+    value === undefined ? [] : [`--${flag}`, String(value)],
+  )
+}
+
+/** Eighteen processes compile the same files: the cache makes it once. */
+function childEnvironment(store: string): Record<string, string> {
+  return { SHOP_STORE: store, NODE_COMPILE_CACHE: join(tmpdir(), 'hodisa-shop-compile-cache') }
+}

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../random.ts'
+import { chaos, killPlan, type Victim } from './chaos.ts'
+import type { Snapshot } from './monitor.ts'
+import { parseOptions } from './options.ts'
+import { compare } from './report.ts'
+import type { ServiceName } from './services.ts'
+import { summary, view } from './view.ts'
+
+describe('options', () => {
+  it('make up 2,000 invoices with --once, and have no end without', () => {
+    expect(parseOptions(['--once', '--seed', '7'])).toMatchObject({ count: 2000, seed: 7, rate: undefined })
+    expect(parseOptions([])).toMatchObject({ count: undefined, rate: 40 })
+  })
+
+  it.each([
+    [['--down', 'order', '--once']],
+    [['--down', 'nobody', '--once']],
+    [['--down', 'email']],
+    [['--json']],
+    [['--seed', 'x']],
+    [['--rate', '0']],
+    [['--nonsense']],
+    [['stray']],
+  ])('refuse %j with a reason', (args) => {
+    expect(() => parseOptions(args)).toThrow(expect.objectContaining({ name: 'UsageError' }))
+  })
+})
+
+describe('chaos', () => {
+  it('plans at least ten kills, every service among them, order in the first half', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const plan = killPlan(seededRandom(seed))
+      expect(plan.length).toBeGreaterThanOrEqual(10)
+      expect(new Set(plan)).toEqual(new Set(['order', 'inventory', 'email', 'analytics', 'notification', undefined]))
+      expect(plan.indexOf('order')).toBeLessThan(plan.length / 2)
+    }
+  })
+
+  it('waits for the progress that each kill is due at, and never for what will not come', async () => {
+    const killed: ServiceName[] = []
+    const victim = (service: ServiceName, finished = false): Victim => ({
+      service,
+      finished,
+      running: !finished,
+      kill: () => true,
+    })
+    let progress = 0
+    const signal = AbortSignal.timeout(20_000)
+    const onKill = ({ service }: Victim) => {
+      killed.push(service)
+      expect(killed.length).toBeLessThanOrEqual(progress * 13)
+    }
+    const climb = setInterval(() => {
+      progress = Math.min(1, progress + 0.05)
+    }, 20)
+    const victims = () => [victim('order', true), victim('email'), victim('analytics')]
+    await chaos({ random: seededRandom(1), victims, onKill, signal }, () => progress)
+    clearInterval(climb)
+    expect(killed).toHaveLength(12)
+    expect(new Set(killed)).toEqual(new Set(['email', 'analytics']))
+  })
+})
+
+describe('the count of effects', () => {
+  it('tells what is missing and what is there too often', () => {
+    expect(compare(['a', 'b', 'c'], ['a', 'b', 'b', 'x'])).toEqual({ lost: 1, duplicates: 2 })
+    expect(compare(['a', 'b'], ['b', 'a'])).toEqual({ lost: 0, duplicates: 0 })
+  })
+})
+
+describe('the view', () => {
+  const snapshot: Snapshot = {
+    seconds: 72,
+    total: 2025,
+    invoices: 1013,
+    events: new Map([
+      ['order.created', 800],
+      ['order.returned', 163],
+    ]),
+    perSecond: 512,
+    services: [
+      {
+        name: 'order',
+        running: 1,
+        wanted: 1,
+        restarts: 0,
+        handled: 963,
+        perSecond: 140,
+        lag: undefined,
+        retrying: 0,
+        parked: 0,
+      },
+      {
+        name: 'email',
+        running: 9,
+        wanted: 10,
+        restarts: 1,
+        handled: 700,
+        perSecond: 90,
+        lag: 40,
+        retrying: 2,
+        parked: 1,
+      },
+    ],
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+  const plain = (line: string) => line.replace(/\u001B\[\d+m/g, '')
+
+  it('shows progress, flow and every service', () => {
+    const text = view(snapshot, 'made-up orders', { columns: 100, color: false }).join('\n')
+    expect(text).toContain('1:12')
+    expect(text).toContain('50 %')
+    expect(text).toContain('512 events/s')
+    expect(text).toMatch(/order\.created\s+800/)
+    expect(text).toMatch(/email\s+9\/10\s+700\s+90\s+40\s+2\s+1\s+1/)
+    expect(text).not.toContain('\u001B')
+  })
+
+  it('is as wide as the terminal at most, with colours and without', () => {
+    for (const columns of [1, 20, 60, 200]) {
+      const colored = view(snapshot, 'made-up orders', { columns, color: true }).map(plain)
+      expect(colored).toEqual(view(snapshot, 'made-up orders', { columns, color: false }))
+      for (const line of colored) expect(line.length).toBeLessThanOrEqual(columns)
+    }
+  })
+
+  it('says the same in one line', () => {
+    expect(summary(snapshot)).toBe(
+      '1:12  invoices 1,013/2,025  events 963 (512/s)  lag email 40  failing 3  restarts 1',
+    )
+  })
+})

@@ -1,0 +1,19 @@
+import type { App, Transaction } from 'hodisa'
+
+/** The shop's own tables, beside the log. Every service may call this, at the same time and as often as it likes. */
+export async function prepareTables(app: Pick<App, 'transaction'>): Promise<void> {
+  await app.transaction(async (tx) => {
+    await tx.sql`create table if not exists stock (
+      sku text not null, kind text not null, units integer not null, primary key (sku, kind)) strict`
+    await tx.sql`create table if not exists revenue (country text primary key, thousandths integer not null) strict`
+    await tx.sql`create table if not exists notice (invoice text not null, message text not null) strict`
+    // Nothing is unique here on purpose: an effect that happened twice must be seen twice.
+    await tx.sql`create table if not exists effect (
+      id integer primary key, service text not null, event_id text not null) strict`
+  })
+}
+
+/** Leaves a trace of what a handler did, in the transaction it did it in. */
+export async function recordEffect(tx: Transaction, service: string, event: { readonly id: string }): Promise<void> {
+  await tx.sql`insert into effect (service, event_id) values (${service}, ${event.id})`
+}
