@@ -47,9 +47,11 @@ export interface AppendPlan {
  * The rules of append, for every engine: ids before revisions, every violation reported, dense revisions, timestamps that
  * never fall within a stream. Reads through `view`, writes nothing.
  *
- * @throws {HodisaError} `id-reused`, `partial-duplicate`, `revision-conflict`
+ * @throws {HodisaError} `id-reused`, `partial-duplicate`, `revision-conflict`; `capability-missing` for a condition of a kind
+ *   that is not known
  */
 export function planAppend(request: AppendRequest, view: AppendView): AppendPlan {
+  assertConditionsKnown(request)
   const known: KnownEvent[] = []
   const toWrite: EventToAppend[] = []
   const ids: string[] = []
@@ -96,6 +98,16 @@ function revisionsAfter(known: readonly KnownEvent[], heads: ReadonlyMap<string,
   }
   for (const [stream, { revision }] of heads) after.set(stream, revision)
   return [...after].map(([stream, revision]) => ({ stream, revision }))
+}
+
+function assertConditionsKnown({ conditions }: AppendRequest): void {
+  for (const { kind } of conditions) {
+    if (kind !== 'expectedRevision') {
+      throw new HodisaError('capability-missing', `a condition of kind ${String(kind)} is not known here`, {
+        capability: `condition ${String(kind)}`,
+      })
+    }
+  }
 }
 
 function assertConditions(request: AppendRequest, partly: boolean, view: AppendView): void {

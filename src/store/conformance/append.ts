@@ -51,16 +51,23 @@ export function appendConformance(suite: Conformance): void {
         events.map(({ id }) => id),
       )
       assert.equal(receipt.duplicate, false)
-      assert.deepEqual(new Map(receipt.streams.map(({ stream, revision }) => [stream, revision])), new Map([
-        ['order-1', 2],
-        ['order-2', 1],
-      ]))
+      assert.deepEqual(
+        new Map(receipt.streams.map(({ stream, revision }) => [stream, revision])),
+        new Map([
+          ['order-1', 2],
+          ['order-2', 1],
+        ]),
+      )
       assert.deepEqual(JSON.parse(JSON.stringify(receipt)), receipt)
       assert.equal('position' in receipt, false)
     })
 
     check('gives dense revisions to streams that alternate in one append', async ({ store }) => {
-      const [a1, b1, a2] = [anEvent({ stream: 'thing-a' }), anEvent({ stream: 'thing-b' }), anEvent({ stream: 'thing-a' })]
+      const [a1, b1, a2] = [
+        anEvent({ stream: 'thing-a' }),
+        anEvent({ stream: 'thing-b' }),
+        anEvent({ stream: 'thing-a' }),
+      ]
       await store.append(append([a1, b1, a2]))
       const read = await readAll(store)
       assert.deepEqual(
@@ -81,7 +88,8 @@ export function appendConformance(suite: Conformance): void {
     })
 
     check('never lets a timestamp fall within a stream', async ({ store }) => {
-      for (const timestamp of [2_000, 1_000, 3_000]) await store.append(append(anEvent({ stream: 'thing-1', timestamp })))
+      for (const timestamp of [2_000, 1_000, 3_000])
+        await store.append(append(anEvent({ stream: 'thing-1', timestamp })))
       await store.append(append(anEvent({ stream: 'thing-2', timestamp: 500 })))
       const timestamps = (await readAll(store)).map(({ timestamp }) => timestamp)
       assert.deepEqual(timestamps, [2_000, 2_000, 3_000, 500])
@@ -111,7 +119,7 @@ export function appendConformance(suite: Conformance): void {
           ),
         ),
       )
-      assert.deepEqual(error.details['violations'], [
+      assert.deepEqual(error.details.violations, [
         { stream: 'order-1', expected: 1, actual: 2 },
         { stream: 'order-2', expected: 'exists', actual: 0 },
       ])
@@ -145,7 +153,7 @@ export function appendConformance(suite: Conformance): void {
       const lost = outcomes.find((outcome) => outcome.status === 'rejected')
       const error = await refused('revision-conflict', Promise.reject(lost?.reason))
       assert.deepEqual(
-        [error.details['stream'], error.details['expectedRevision'], error.details['actualRevision']],
+        [error.details.stream, error.details.expectedRevision, error.details.actualRevision],
         ['order-1', 1, 2],
       )
     })

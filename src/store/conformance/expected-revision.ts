@@ -26,9 +26,9 @@ export function expectedRevisionConformance(suite: Conformance): void {
             assert.deepEqual((await write).streams, [{ stream: 'order-1', revision: actual + 1 }])
           } else {
             const { details } = await refused('revision-conflict', write)
-            assert.equal(details['stream'], 'order-1')
-            assert.equal(details['expectedRevision'], expected)
-            assert.equal(details['actualRevision'], actual)
+            assert.equal(details.stream, 'order-1')
+            assert.equal(details.expectedRevision, expected)
+            assert.equal(details.actualRevision, actual)
             assert.equal(await store.head(), head)
           }
           assert.equal(await store.streamRevision('order-1'), holds ? actual + 1 : actual)

@@ -30,7 +30,7 @@ export function idempotencyConformance(suite: Conformance): void {
       await store.append(append(identified('evt_1', '{"a":1}')))
       const call = store.append(append([anEvent(), identified('evt_1', '{"a":2}')]))
       const error = await refused('id-reused', call)
-      assert.equal(error.details['id'], 'evt_1')
+      assert.equal(error.details.id, 'evt_1')
       assert.equal((await idsIn(store)).length, 1)
     })
 

@@ -94,7 +94,10 @@ export function logConformance(suite: Conformance): void {
       const data = JSON.stringify('x'.repeat(1024 * 1024))
       for (let index = 0; index < 12; index++) await store.append(append(anEvent({ data })))
       const first = await store.readLog({ limit: 100 })
-      assert.ok(first.events.length >= 1 && first.events.length < 10, `${first.events.length} events of 1 MiB in a page`)
+      assert.ok(
+        first.events.length >= 1 && first.events.length < 10,
+        `${first.events.length} events of 1 MiB in a page`,
+      )
       assert.equal(first.end, false)
       assert.equal((await idsIn(store)).length, 12)
     })
@@ -141,9 +144,17 @@ export function logConformance(suite: Conformance): void {
 
   suite.describe('filters of the log', () => {
     check('by type take patterns', async ({ store }) => {
-      const types = ['order.created', 'order.item.added', 'payment.taken', 'order', 'orders.created', 'hodisa.lease.lost']
+      const types = [
+        'order.created',
+        'order.item.added',
+        'payment.taken',
+        'order',
+        'orders.created',
+        'hodisa.lease.lost',
+      ]
       await store.append(append(types.map((type) => anEvent({ type }))))
-      const matching = async (...patterns: string[]) => (await readAll(store, { types: patterns })).map(({ type }) => type)
+      const matching = async (...patterns: string[]) =>
+        (await readAll(store, { types: patterns })).map(({ type }) => type)
       assert.deepEqual(await matching('order.created'), ['order.created'])
       assert.deepEqual(await matching('order.*'), ['order.created'])
       assert.deepEqual(await matching('order.**'), ['order.created', 'order.item.added'])
@@ -207,7 +218,9 @@ export function logConformance(suite: Conformance): void {
       await store.append(append(events))
       const filter = { types: ['order.**'], correlationId: 'cor_1', buckets: new Set([1, 2]) }
       const expected = events
-        .filter((event) => event.type === 'order.created' && event.correlationId === 'cor_1' && [1, 2].includes(event.bucket))
+        .filter(
+          (event) => event.type === 'order.created' && event.correlationId === 'cor_1' && [1, 2].includes(event.bucket),
+        )
         .map(({ id }) => id)
       assert.ok(expected.length > 1)
       for (const limit of [1, 100]) {

@@ -9,14 +9,18 @@ export function receiptsConformance(suite: Conformance): void {
   suite.describe('a receipt', () => {
     check('resolves to bucket, type and position of its events only', async ({ store, another }) => {
       await store.append(append(anEvent()))
-      const receipt = await store.append(append([...eventsOf('order-1', 2), anEvent({ type: 'order.paid', bucket: 9 })]))
+      const receipt = await store.append(
+        append([...eventsOf('order-1', 2), anEvent({ type: 'order.paid', bucket: 9 })]),
+      )
       await store.append(append(anEvent()))
       const log = (await readAll(store)).slice(1, 4)
       const expected = log.map(({ bucket, type, position }) => ({ bucket, type, position }))
       for (const each of [store, await another()]) {
         const found = (await each.resolve(receipt.token)) ?? []
         assert.deepEqual(
-          [...found].map(({ bucket, type, position }) => ({ bucket, type, position })).sort((a, b) => a.position - b.position),
+          [...found]
+            .map(({ bucket, type, position }) => ({ bucket, type, position }))
+            .sort((a, b) => a.position - b.position),
           expected,
         )
       }
@@ -26,7 +30,9 @@ export function receiptsConformance(suite: Conformance): void {
       const other = await another()
       const receipts = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          (index % 2 ? store : other).append(append([anEvent({ type: `a.t${index}` }), anEvent({ type: `b.t${index}` })])),
+          (index % 2 ? store : other).append(
+            append([anEvent({ type: `a.t${index}` }), anEvent({ type: `b.t${index}` })]),
+          ),
         ),
       )
       for (const [index, { token }] of receipts.entries()) {

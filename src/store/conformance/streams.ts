@@ -33,7 +33,8 @@ export function streamsConformance(suite: Conformance): void {
       await store.append(append(eventsOf('order-1', 7)))
       const all = await store.readStream({ stream: 'order-1', limit: 100 })
       const single = []
-      for (let from = 1; from <= 7; from++) single.push(...(await store.readStream({ stream: 'order-1', from, limit: 1 })))
+      for (let from = 1; from <= 7; from++)
+        single.push(...(await store.readStream({ stream: 'order-1', from, limit: 1 })))
       assert.deepEqual(single, all)
       assert.deepEqual(await store.readStream({ stream: 'order-1', limit: 100, backwards: true }), [...all].reverse())
     })

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ErrorCode, HodisaError } from '../../errors.ts'
-import type { StoredEvent } from '../events.ts'
+import type { AppendRequest, StoredEvent } from '../events.ts'
 import type { Capabilities, LogPage, LogQuery, Store, StoreHost } from '../port.ts'
 
 /** A place for one store: empty when it is made. */
 export interface Place {
   /** A new connection to the store of this place, as another process has one. */
   connect(host: StoreHost): Promise<Store>
+  /**
+   * Begins a transaction of somebody else's with these events in it, and leaves it open: an outbox where the engine has one.
+   */
+  hold(request: AppendRequest, host: StoreHost): Promise<Held>
   /** Removes the store; every connection is closed by then. */
   dispose(): Promise<void>
+}
+
+/** An open transaction. Both ends settle when it is over. */
+export interface Held {
+  commit(): Promise<void>
+  rollback(): Promise<void>
 }
 
 /** The part of a test runner that the suite needs; Vitest and node:test have it. */
@@ -30,6 +40,7 @@ export interface Bench {
   readonly store: Store
   /** Another connection to the same store. */
   another(): Promise<Store>
+  hold(request: AppendRequest): Promise<Held>
   /** The store's clock stands until a test moves it. */
   readonly clock: { now: number }
 }
@@ -49,7 +60,7 @@ export function checks({ test, open }: Conformance): Check {
         return store
       }
       try {
-        await body({ store: await another(), another, clock })
+        await body({ store: await another(), another, hold: (request) => place.hold(request, hostAt(clock)), clock })
       } finally {
         for (const store of connected) await store.close()
         await place.dispose()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { anEvent, append, eventsOf, expecting, identified } from './events.ts'
-import { type Bench, type Conformance, capable, checks, gate, idsIn, refused } from './suite.ts'
+import { type Bench, type Conformance, capable, checks, idsIn, readAll, refused } from './suite.ts'
 
 /** `transaction`, and what readers see while one is open. */
 export function transactionsConformance(suite: Conformance): void {
@@ -10,7 +10,10 @@ export function transactionsConformance(suite: Conformance): void {
       capable(bench.store, 'transactions', {
         yes: () => body(bench),
         async no() {
-          await refused('capability-missing', bench.store.transaction(async () => undefined))
+          await refused(
+            'capability-missing',
+            bench.store.transaction(async () => undefined),
+          )
         },
       }),
     )
@@ -107,35 +110,46 @@ export function transactionsConformance(suite: Conformance): void {
     })
   })
 
-  suite.describe('the log beside transactions', () => {
-    registered('readers see a held event only after its commit, once, and nothing else waits to be read', async (bench) => {
-      const { store, another } = bench
+  suite.describe('the log beside a transaction that somebody holds open', () => {
+    registered('readers go on, and get its events after the commit, once', async ({ store, another, hold }) => {
       const other = await another()
       const early = anEvent()
       await store.append(append(early))
-      const held = gate()
       const late = anEvent({ stream: 'order-1' })
-      const open = await holding(bench, late, held.opened)
-      if (open === undefined) return
-      assert.deepEqual(await idsIn(other), [early.id])
-      assert.equal(await other.streamRevision('order-1'), 0)
-      held.open()
-      await open
-      assert.deepEqual(await idsIn(other), [early.id, late.id])
-      assert.deepEqual(await idsIn(store), [early.id, late.id])
+      const held = await hold(append(late))
+      for (const each of [store, other]) {
+        assert.deepEqual(await idsIn(each), [early.id])
+        assert.equal(await each.streamRevision('order-1'), 0)
+      }
+      await held.commit()
+      for (const each of [store, other]) {
+        assert.deepEqual(await idsIn(each), [early.id, late.id])
+        assert.equal(await each.streamRevision('order-1'), 1)
+      }
     })
 
-    registered('writers that came during an open transaction are recorded after it', async (bench) => {
-      const { store, another } = bench
-      const other = await another()
-      const held = gate()
-      const open = await holding(bench, anEvent({ stream: 'order-1' }), held.opened)
-      if (open === undefined) return
-      const waiting = [store.append(append(anEvent({ stream: 'order-1' }))), other.append(append(anEvent()))]
-      held.open()
-      await Promise.all([open, ...waiting])
-      assert.equal((await idsIn(store)).length, 3)
+    registered('writers that come meanwhile are recorded, and what is read is read once', async ({ store, hold }) => {
+      const held = await hold(append(anEvent({ stream: 'order-1' })))
+      const before = await store.readLog({ limit: 10 })
+      const waiting = store.append(append(anEvent({ stream: 'order-1' })))
+      await held.commit()
+      await waiting
+      const after = await readAll(store, { after: before.scanned })
+      assert.equal(before.events.length + after.length, 2)
       assert.equal(await store.streamRevision('order-1'), 2)
+    })
+
+    registered('a rollback leaves no event, takes no id and stalls nobody', async ({ store, another, hold }) => {
+      const event = identified('evt_1', '{}', { stream: 'order-1' })
+      const held = await hold(append(event))
+      const waiting = store.append(append(anEvent({ stream: 'order-1' })))
+      await held.rollback()
+      await waiting
+      const [read] = await readAll(await another())
+      assert.equal(read?.revision, 1)
+      const page = await store.readLog({ limit: 10 })
+      assert.deepEqual([page.events.length, page.scanned, page.end], [1, await store.head(), true])
+      assert.equal((await store.append(append(event))).duplicate, false)
     })
   })
 
@@ -178,22 +192,4 @@ export function transactionsConformance(suite: Conformance): void {
       })
     })
   })
-}
-
-/**
- * An open transaction with an event, from a connection of its own. Undefined where the engine gives up work that awaits
- * anything but its transaction; that it does so is asserted instead.
- */
-async function holding({ another }: Bench, event: Parameters<typeof append>[0], until: Promise<void>) {
-  const store = await another()
-  const begun = gate()
-  const open = store.transaction(async (tx) => {
-    tx.append(append(event))
-    begun.open()
-    await until
-  })
-  await begun.opened
-  if (!store.capabilities.sql) return { then: open.then.bind(open) } as Promise<unknown>
-  await refused('commit-awaited-io', open)
-  return undefined
 }
