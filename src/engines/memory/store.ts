@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { HodisaError } from '../../errors.ts'
 import type { AppendRequest, Receipt } from '../../store/events.ts'
 import type {
@@ -37,12 +38,17 @@ export class Shared {
   readonly #listeners = new Set<(hint: Hint) => void>()
 
   watch(listener: (hint: Hint) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    // A listener belongs to whoever watches, not to the request whose write it hears of.
+    const own = AsyncLocalStorage.bind(listener)
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
   }
 
+  /** After the write that it tells of: a listener never sees half of it. */
   tell(hint: Hint): void {
-    for (const listener of [...this.#listeners]) listener(hint)
+    queueMicrotask(() => {
+      for (const listener of this.#listeners) listener(hint)
+    })
   }
 }
 

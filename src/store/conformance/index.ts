@@ -15,6 +15,7 @@ import { transactionsConformance } from './transactions.ts'
 import { watchConformance } from './watch.ts'
 
 export { anEvent, append, eventsOf, expecting, identified } from './events.ts'
+export { type ProcessConformance, processConformance, type SharedPlace } from './processes.ts'
 export type { Conformance, Held, Place, Registrar } from './suite.ts'
 
 /**

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Hint } from '../port.ts'
 import { anEvent, append } from './events.ts'
 import { type Conformance, checks, until } from './suite.ts'
@@ -77,6 +78,18 @@ export function watchConformance(suite: Conformance): void {
       store.watch(() => heard++)
       assert.equal((await store.append(append(anEvent()))).duplicate, false)
       await until('the other hears', () => heard > 0)
+    })
+
+    check('a listener runs in the context of who watches, not of who writes', async ({ store, another }) => {
+      const context = new AsyncLocalStorage<string>()
+      const heard: (string | undefined)[] = []
+      const other = await another()
+      context.run('watcher', () => {
+        for (const each of [store, other]) each.watch(() => heard.push(context.getStore()))
+      })
+      await context.run('writer', () => store.append(append(anEvent())))
+      await until('both hear', () => heard.length >= 2)
+      assert.deepEqual(new Set(heard), new Set(['watcher']))
     })
 
     check('a listener may read what the hint is about', async ({ store, another }) => {
