@@ -93,6 +93,11 @@ export class Dispatcher {
     }
   }
 
+  /** Looks again at what is on its way out. */
+  nudge(): void {
+    this.#host.resync()
+  }
+
   /** Ends the attempts at events of a bucket, or all: their contexts are dead from now on. */
   kill(reason: HodisaError, bucket?: number): void {
     this.#executor.kill(reason, (task) => bucket === undefined || task.events.some((event) => event.bucket === bucket))

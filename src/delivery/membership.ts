@@ -1,0 +1,248 @@
+import { HodisaError, isHodisaError } from '../errors.ts'
+import { positionBefore } from '../log/read.ts'
+import type { GroupState, Member, Subscription } from '../store/groups.ts'
+import type { ServiceCore } from './core.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import * as plan from './group-plan.ts'
+import type { Share, Shares } from './shares.ts'
+import type { Tracker } from './tracker.ts'
+
+/** How soon to look again whether a bucket on its way out is drained. Ms. */
+const LOOK_AGAIN = 25
+
+/** What an instance is to its group: which buckets it takes, loses and lets go, so that all shares come out even. */
+export class Membership {
+  readonly #core: ServiceCore
+  readonly #shares: Shares
+  readonly #tracker: Tracker
+  readonly #dispatcher: Dispatcher
+  /** Buckets with a stuck handler: let go at once, and not claimed again. */
+  readonly #stuck = new Set<number>()
+  /** Subscriptions that no live member announces, and since when, by the own clock. */
+  readonly #unannounced = new Map<string, number>()
+  #state: GroupState | undefined
+  #leaving = false
+
+  constructor(core: ServiceCore, shares: Shares, tracker: Tracker, dispatcher: Dispatcher) {
+    this.#core = core
+    this.#shares = shares
+    this.#tracker = tracker
+    this.#dispatcher = dispatcher
+  }
+
+  /** The group as it was last read. */
+  get state(): GroupState | undefined {
+    return this.#state
+  }
+
+  /** Resolves when this instance's subscriptions are recorded. */
+  async join(): Promise<void> {
+    const { store, routes, options, service } = this.#core
+    await this.change(async (state) => {
+      const wanted: Subscription[] = []
+      for (const { pattern, from } of routes.subscriptions()) {
+        // What is added to a service that is there already begins now, unless it says otherwise itself.
+        const place = from ?? (state.subscriptions.length === 0 ? options.from : 'now')
+        wanted.push({ pattern, since: await positionBefore(store, place) })
+      }
+      this.#core.logger.debug(`service ${service}: joins`, { instance: this.#core.instance() })
+      return plan.join(state, this.#member(), wanted)
+    })
+  }
+
+  /** Brings this instance in line with the group. True when it must be done again soon. */
+  async sync(): Promise<boolean> {
+    const { store, service } = this.#core
+    const state = await store.groups.read(service)
+    if (!state.members.some(({ instance }) => instance === this.#core.instance())) {
+      for (const { bucket } of [...this.#shares.values()]) this.#lose(bucket)
+      await this.join()
+      this.#reconcile(await store.groups.read(service))
+    } else this.#reconcile(state)
+    const handedOver = await this.#handOver()
+    const claimed = await this.#claim()
+    const buckets = new Set([...this.#shares.values()].map(({ bucket }) => bucket))
+    for (const cursor of await store.groups.cursors(service, buckets)) this.#dispatcher.failing.load(cursor)
+    const draining = this.#offer() || this.#releaseSurplus()
+    return (await this.#endSubscriptions()) || !handedOver || !claimed || draining
+  }
+
+  /** Hands everything over and leaves. Nothing may run any more. */
+  async leave(): Promise<void> {
+    this.#leaving = true
+    try {
+      if (this.#state !== undefined) await this.#tracker.flush(this.#state)
+    } catch (error) {
+      if (!isHodisaError(error, 'lease-lost')) throw error // somebody joined: the hand-over says all there is
+    }
+    await this.change((state) => {
+      const mine = [...this.#shares.values()].filter(({ bucket, epoch }) => {
+        const lease = state.leases[bucket]
+        return lease?.owner === this.#core.instance() && lease.epoch === epoch
+      })
+      return plan.leave(
+        state,
+        this.#core.instance(),
+        mine.map((share) => this.#handover(share)),
+      )
+    })
+  }
+
+  /** A handler of this bucket does not come back: others go on with it. */
+  giveUp(bucket: number): void {
+    this.#stuck.add(bucket)
+    this.#drain(bucket, null)
+  }
+
+  /** Tries a change by compare-and-set until it goes through, or nothing is to be changed. */
+  async change(decide: (state: GroupState) => plan.Change | Promise<plan.Change>): Promise<void> {
+    const { store, service } = this.#core
+    for (;;) {
+      const state = await store.groups.read(service)
+      const change = await decide(state)
+      if (change === undefined || (await store.groups.update(service, state.revision, change))) return
+    }
+  }
+
+  #member(): Member {
+    const { routes, registry, instance } = this.#core
+    const patterns = routes.subscriptions().map(({ pattern }) => pattern)
+    return { instance: instance(), patterns, versions: registry.versions() }
+  }
+
+  /** Drops what somebody else holds by now, and follows the subscriptions. */
+  #reconcile(state: GroupState): void {
+    const me = this.#core.instance()
+    for (const { bucket, epoch } of [...this.#shares.values()]) {
+      const lease = state.leases[bucket]
+      if (lease?.owner !== me || lease.epoch !== epoch) this.#lose(bucket)
+    }
+    const before = this.#state
+    this.#state = state
+    if (JSON.stringify(before?.subscriptions) === JSON.stringify(state.subscriptions)) return
+    if (before !== undefined) {
+      this.#tracker.keepFinished()
+      this.#shares.rewind(state, this.#tracker.lowWater())
+    }
+    this.#shares.subscribe(state.subscriptions)
+    if (before !== undefined) this.#restart()
+  }
+
+  /** Claims what is free and due to this instance. False when somebody else was quicker. */
+  async #claim(): Promise<boolean> {
+    const { store, service } = this.#core
+    const before = this.#state
+    const claim = before && !this.#leaving && plan.claim(before, this.#member(), this.#stuck)
+    if (before === undefined || !claim) return true
+    if (!(await store.groups.update(service, before.revision, claim))) return false
+    this.#reconcile(await store.groups.read(service))
+    await this.#take()
+    return true
+  }
+
+  /** Takes the buckets that were just claimed; reads again from where one of them is behind. */
+  async #take(): Promise<void> {
+    const { store, service, instance } = this.#core
+    const owned = this.#state?.leases.filter(({ owner }) => owner === instance()) ?? []
+    const fresh = owned.filter(({ bucket }) => this.#shares.get(bucket) === undefined)
+    if (fresh.length === 0) return
+    const done = await store.groups.done(service, new Set(fresh.map(({ bucket }) => bucket)))
+    const byBucket = Map.groupBy(done, ({ bucket }) => bucket)
+    this.#tracker.keepFinished()
+    this.#shares.raise(this.#tracker.lowWater())
+    for (const lease of fresh) {
+      this.#shares.take(
+        lease,
+        (byBucket.get(lease.bucket) ?? []).map(({ position }) => position),
+      )
+    }
+    this.#restart()
+  }
+
+  #restart(): void {
+    this.#dispatcher.dropQueued(() => true)
+    this.#tracker.restart()
+  }
+
+  #lose(bucket: number): void {
+    const reason = new HodisaError('lease-lost', `service ${this.#core.service}: bucket ${bucket} was taken over`, {
+      bucket,
+    })
+    this.#dispatcher.kill(reason, bucket)
+    this.#dispatcher.dropQueued(({ stored }) => stored.bucket === bucket)
+    this.#tracker.passBucket(bucket)
+    this.#shares.drop(bucket)
+    this.#dispatcher.failing.drop(bucket)
+  }
+
+  /** Offers buckets whose head only others can handle. */
+  #offer(): boolean {
+    const others = this.#state?.members.filter(({ instance }) => instance !== this.#core.instance()) ?? []
+    let offered = false
+    for (const { cursor, needs } of this.#dispatcher.failing.values()) {
+      if (needs === undefined || !others.some((member) => plan.canHandle(member, needs))) continue
+      offered = this.#drain(cursor.bucket, needs) || offered
+    }
+    return offered
+  }
+
+  /** Begins to let go of what is above the quota. */
+  #releaseSurplus(): boolean {
+    if (this.#state === undefined) return false
+    const kept = [...this.#shares.values()].filter(({ draining }) => draining === undefined)
+    const surplus = Math.max(0, kept.length - plan.quota(this.#state, this.#core.instance()))
+    for (const { bucket } of kept.slice(0, surplus)) this.#drain(bucket, null)
+    return surplus > 0
+  }
+
+  #drain(bucket: number, needs: plan.Needs | null): boolean {
+    const share = this.#shares.get(bucket)
+    if (share === undefined || share.draining !== undefined) return false
+    share.draining = { needs, scanned: this.#tracker.scanned }
+    this.#dispatcher.dropQueued(({ stored }) => stored.bucket === bucket)
+    return true
+  }
+
+  /** Hands over the buckets on their way out in which nothing runs any more. False when somebody else changed the group. */
+  async #handOver(): Promise<boolean> {
+    const leaving = [...this.#shares.values()].filter(({ draining }) => draining !== undefined)
+    if (leaving.length === 0 || this.#state === undefined) return true
+    const ready = leaving.filter(({ bucket }) => this.#stuck.has(bucket) || !this.#runs(bucket))
+    if (ready.length < leaving.length) this.#core.clock.after(LOOK_AGAIN, () => this.#dispatcher.nudge(), true)
+    if (ready.length === 0) return true
+    await this.#tracker.flush(this.#state)
+    const { store, service } = this.#core
+    const handovers = ready.map((share) => this.#handover(share))
+    const done = await store.groups.update(service, this.#state.revision, plan.release(handovers))
+    if (done) for (const { bucket } of ready) this.#lose(bucket)
+    this.#reconcile(await store.groups.read(service))
+    return done
+  }
+
+  #handover(share: Share): plan.Handover {
+    return this.#shares.handover(share, this.#tracker.finishedTo(share))
+  }
+
+  #runs(bucket: number): boolean {
+    if (this.#tracker.runs(bucket)) return true
+    return [...this.#dispatcher.failing.values()].some(({ cursor, lane }) => cursor.bucket === bucket && lane.busy)
+  }
+
+  /** A subscription ends when no live instance has announced it for long enough, by this instance's own clock. */
+  async #endSubscriptions(): Promise<boolean> {
+    const { clock, logger, options, service } = this.#core
+    const announced = new Set(this.#state?.members.flatMap(({ patterns }) => patterns))
+    for (const pattern of [...this.#unannounced.keys()]) if (announced.has(pattern)) this.#unannounced.delete(pattern)
+    const ended = new Set<string>()
+    for (const { pattern } of this.#state?.subscriptions ?? []) {
+      if (announced.has(pattern)) continue
+      const since = this.#unannounced.get(pattern) ?? clock.monotonic()
+      this.#unannounced.set(pattern, since)
+      if (clock.monotonic() - since >= options.abandonAfter) ended.add(pattern)
+    }
+    if (ended.size === 0) return false
+    logger.warn(`service ${service}: nobody handles ${[...ended].join(', ')} any more; the subscription ends`)
+    await this.change((state) => ({ subscriptions: state.subscriptions.filter(({ pattern }) => !ended.has(pattern)) }))
+    return true
+  }
+}
