@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 
 const source = resolve(process.argv[2] ?? join(import.meta.dirname, '../src'))
 
-/** Each part and what it may import beside itself. `app` is `app.ts` and whatever in `src` begins with `app-`. */
+/** Each part and what it may import beside itself. Files that stand in `src` itself are `app`, but for the two named here. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   event: ['errors'],
@@ -59,7 +59,7 @@ function faultsOf(path: string): string[] {
 
 function partOf(path: string): string {
   const [first = '', second = ''] = path.replace(/\.ts$/, '').split(sep)
-  if (first === 'app' || first.startsWith('app-')) return 'app'
+  if (second === '') return first in MAY_IMPORT ? first : 'app'
   if (first === 'engines') return `engines/${second}`
   return first === 'testing' && second === 'index' ? 'testing/index' : first
 }

@@ -1,2 +1,7 @@
 #!/usr/bin/env node
-process.stderr.write('hodisa: not ready yet\n')
+import { run } from './run.ts'
+import { processTerminal } from './terminal.ts'
+
+const exit = await run(process.argv.slice(2), processTerminal())
+// The terminal sets it where the output could not be written.
+process.exitCode ??= exit
