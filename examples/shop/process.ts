@@ -1,37 +1,39 @@
-import type { App } from 'hodisa'
+import { type App, stopOnSignals } from 'hodisa'
 
 /** The SQLite file that all services of the shop share. */
 export function storePath(): string {
   return process.env.SHOP_STORE ?? '.shop/shop.db'
 }
 
-/** Aborts at SIGTERM, at Ctrl-C, and when the supervisor that started this process is gone. */
+/** Runs the services of an app until Ctrl-C, SIGTERM, or the end of the supervisor; running handlers may finish. */
+export async function serve(app: Pick<App, 'start' | 'stop'>): Promise<void> {
+  stopOnSignals(app)
+  endWithSupervisor(() => app.stop())
+  await app.start()
+  await tell('ready')
+}
+
+/** Aborts when this process is to end: for one that serves nothing, and looks up between two pieces of its work. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
-  const stop = () => controller.abort()
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  process.once('disconnect', stop)
-  if (process.send !== undefined && !process.connected) stop()
+  stopOnSignals({ stop: async () => controller.abort() })
+  endWithSupervisor(() => controller.abort())
   return controller.signal
 }
 
 /** Tells the supervisor, if there is one. */
-export function tell(message: 'ready' | 'finished'): void {
-  if (process.connected) process.send?.(message)
+export async function tell(message: 'ready' | 'finished'): Promise<void> {
+  // A supervisor that has gone meanwhile is not worth an error.
+  if (process.connected) await new Promise((resolve) => process.send?.(message, resolve))
 }
 
-/** Runs the services of an app until this process is asked to stop; running handlers may finish. */
-export async function serve(app: Pick<App, 'start' | 'stop'>): Promise<void> {
-  const signal = stopSignal()
-  await app.start()
-  tell('ready')
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-  await app.stop()
-  leave()
-}
+const LONGEST_STOP = 15_000
 
-/** Lets go of the supervisor's channel, which would keep this process alive. */
-export function leave(): void {
-  if (process.connected) process.disconnect()
+/** Nothing may be left behind when the supervisor was killed, and nobody is there to look after this process. */
+function endWithSupervisor(stop: () => void): void {
+  process.once('disconnect', () => {
+    stop()
+    setTimeout(() => process.exit(1), LONGEST_STOP).unref()
+  })
+  process.channel?.unref() // waiting for its end is no reason to stay
 }

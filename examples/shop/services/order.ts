@@ -6,7 +6,7 @@ import { OrderCreated, OrderReturned, StockAdjusted } from '../events.ts'
 import { eventOf } from '../orders/event.ts'
 import { type SourceInvoice, UnreadableFileError } from '../orders/invoices.ts'
 import { source } from '../orders/source.ts'
-import { leave, stopSignal, storePath, tell } from '../process.ts'
+import { stopSignal, storePath, tell } from '../process.ts'
 
 const { values: flags } = parseArgs({
   options: { orders: { type: 'string' }, count: { type: 'string' }, rate: { type: 'string' } },
@@ -20,13 +20,13 @@ const app = await hodisa({
   store: sqlite(storePath()),
   events: [OrderCreated, OrderReturned, StockAdjusted],
 })
-tell('ready')
+await tell('ready')
 
 try {
   const { invoices, unreadable } = await publishAll()
   if (!stopping.aborted) {
     report(`${invoices} invoices read, ${unreadable} lines could not be read`)
-    tell('finished')
+    await tell('finished')
   }
 } catch (error) {
   if (!(error instanceof UnreadableFileError)) throw error
@@ -34,7 +34,6 @@ try {
   process.exitCode = 2 // starting again would not help
 } finally {
   await app.stop()
-  leave()
 }
 
 async function publishAll(): Promise<{ invoices: number; unreadable: number }> {

@@ -61,7 +61,12 @@ export class Instance {
     const { service, args, env, notify } = this.#setup
     const startedAt = Date.now()
     const script = fileURLToPath(new URL(`../services/${service}.ts`, import.meta.url))
-    const child = fork(script, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const child = fork(script, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true, // so that Ctrl-C in the terminal reaches the supervisor only
+      windowsHide: true,
+    })
     this.#child = child
     this.#starts++
     for (const output of [child.stdout, child.stderr]) {

@@ -1,4 +1,4 @@
-import type { App } from 'hodisa'
+import type { App, ServiceStatus } from 'hodisa'
 import type { Effects } from './effects.ts'
 import type { Fleet } from './fleet.ts'
 import { SERVICES } from './services.ts'
@@ -29,6 +29,8 @@ export interface ServiceLine {
   readonly lag: number | undefined
   readonly retrying: number
   readonly parked: number
+  /** From 0 to 1: how much of what there is to do is done. */
+  readonly done: number
 }
 
 interface Sample {
@@ -89,6 +91,7 @@ export class Monitor {
         lag: status?.lag,
         retrying: status?.retrying ?? 0,
         parked: (status?.parked ?? 0) + (status?.waiting ?? 0),
+        done: name === 'order' ? share(this.invoices, this.#total ?? this.invoices) : doneOf(status),
       }
     })
     return {
@@ -113,4 +116,12 @@ export class Monitor {
       return seconds > 0 ? Math.round(grown / seconds) : 0
     }
   }
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
+}
+
+function doneOf(status: ServiceStatus | undefined): number {
+  return status === undefined ? 0 : share(status.checkpoint, status.checkpoint + status.lag)
 }

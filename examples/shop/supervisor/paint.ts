@@ -11,6 +11,7 @@ export type Line = readonly (Piece | string)[]
 
 export interface Canvas {
   readonly columns: number
+  readonly rows: number
   readonly color: boolean
 }
 
@@ -27,7 +28,7 @@ export function paint(line: Line, { columns, color }: Canvas): string {
   return painted
 }
 
-export function bar(share: number, width: number): Line {
+export function bar(share: number, width: number): readonly Piece[] {
   const full = Math.round(Math.min(1, Math.max(0, share)) * width)
   return [
     { text: '━'.repeat(full), style: 'green' },

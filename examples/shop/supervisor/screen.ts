@@ -24,13 +24,14 @@ export class Screen {
     this.#out.on('resize', this.#forget)
   }
 
-  /** One column stays free, where some terminals would wrap. */
+  /** One column stays free, where some terminals would wrap, and one row, for the cursor. */
   get canvas(): Canvas {
-    return { columns: Math.max(1, this.#out.columns - 1), color: this.#out.hasColors() }
+    const { columns, rows } = this.#out
+    return { columns: Math.max(1, columns - 1), rows: Math.max(1, rows - 1), color: this.#out.hasColors() }
   }
 
   draw(lines: readonly string[]): void {
-    this.#frame = lines.slice(0, Math.max(1, this.#out.rows - 1))
+    this.#frame = lines.slice(0, this.canvas.rows)
     this.#out.write(BEGIN_FRAME + this.#home() + this.#framed() + END_FRAME)
   }
 

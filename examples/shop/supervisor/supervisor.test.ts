@@ -90,6 +90,7 @@ describe('the view', () => {
         lag: undefined,
         retrying: 0,
         parked: 0,
+        done: 0.5,
       },
       {
         name: 'email',
@@ -101,6 +102,7 @@ describe('the view', () => {
         lag: 40,
         retrying: 2,
         parked: 1,
+        done: 0.9,
       },
     ],
   }
@@ -108,21 +110,30 @@ describe('the view', () => {
   const plain = (line: string) => line.replace(/\u001B\[\d+m/g, '')
 
   it('shows progress, flow and every service', () => {
-    const text = view(snapshot, 'made-up orders', { columns: 100, color: false }).join('\n')
+    const text = view(snapshot, 'made-up orders', { columns: 100, rows: 40, color: false }).join('\n')
     expect(text).toContain('1:12')
     expect(text).toContain('50 %')
     expect(text).toContain('512 events/s')
     expect(text).toMatch(/order\.created\s+800/)
-    expect(text).toMatch(/email\s+9\/10\s+700\s+90\s+40\s+2\s+1\s+1/)
+    expect(text).toMatch(/email\s+9\/10\s+700\s+90\s+40\s+3\s+1 {2}━{11}─/)
     expect(text).not.toContain('\u001B')
   })
 
   it('is as wide as the terminal at most, with colours and without', () => {
     for (const columns of [1, 20, 60, 200]) {
-      const colored = view(snapshot, 'made-up orders', { columns, color: true }).map(plain)
-      expect(colored).toEqual(view(snapshot, 'made-up orders', { columns, color: false }))
+      const colored = view(snapshot, 'made-up orders', { columns, rows: 40, color: true }).map(plain)
+      expect(colored).toEqual(view(snapshot, 'made-up orders', { columns, rows: 40, color: false }))
       for (const line of colored) expect(line.length).toBeLessThanOrEqual(columns)
     }
+  })
+
+  it('keeps to 79 columns, and in few rows to the figures', () => {
+    for (const line of view(snapshot, 'made-up orders', { columns: 200, rows: 40, color: false })) {
+      expect(line.length).toBeLessThanOrEqual(79)
+    }
+    const small = view(snapshot, 'made-up orders', { columns: 79, rows: 14, color: false })
+    expect(small.length).toBeLessThanOrEqual(14)
+    expect(small.join('\n')).toContain('email')
   })
 
   it('says the same in one line', () => {

@@ -3,18 +3,15 @@ import { bar, type Canvas, clock, count, type Line, type Piece, paint } from './
 
 /** The whole picture, as lines no wider than the canvas. */
 export function view(snapshot: Snapshot, title: string, canvas: Canvas): string[] {
-  const lines: Line[] = [
+  const head: Line[] = [
     [],
     [' ', { text: 'The shop', style: 'bold' }, `  ${title}  `, { text: clock(snapshot.seconds), style: 'dim' }],
     headline(snapshot),
-    [],
-    ...flow(snapshot),
-    [],
-    ...table(snapshot.services),
-    [],
-    [{ text: ' Ctrl-C stops everything', style: 'dim' }],
   ]
-  return lines.map((line) => paint(line, canvas))
+  const foot: Line[] = [[], ...table(snapshot.services), [], [{ text: ' Ctrl-C stops everything', style: 'dim' }]]
+  const middle: Line[] = [[], ...flow(snapshot)]
+  const fits = head.length + middle.length + foot.length <= canvas.rows
+  return [...head, ...(fits ? middle : []), ...foot].map((line) => paint(line, canvas))
 }
 
 /** The same in one line, for a log. */
@@ -42,7 +39,7 @@ function headline({ invoices, total, perSecond, events }: Snapshot): Line {
 
 /** Which service says what to which. */
 function flow({ events }: Snapshot): Line[] {
-  const type = (name: string): Line => [{ text: name, style: 'cyan' }, ` ${count(events.get(name) ?? 0).padStart(6)} `]
+  const type = (name: string): Line => [{ text: name, style: 'cyan' }, count(events.get(name) ?? 0).padStart(7), ' ']
   const service = (name: string): Piece => ({ text: name, style: 'bold' })
   return [
     [
@@ -50,62 +47,45 @@ function flow({ events }: Snapshot): Line[] {
       service('order'),
       ' ┬ ',
       ...type('order.created'),
-      '  ┬─→ ',
+      ' ┬→ ',
       service('inventory'),
       ' ─→ ',
       ...type('stock.reserved'),
     ],
     [
       '       │',
-      ' '.repeat(24),
-      '├─→ ',
+      ' '.repeat(23),
+      '├→ ',
       service('email'),
       ' ─→ ',
       ...type('receipt.sent'),
       '─→ ',
       service('notification'),
     ],
-    ['       │', ' '.repeat(24), '└─→ ', service('analytics')],
-    ['       ├ ', ...type('order.returned'), ' ──→ ', service('inventory')],
-    ['       └ ', ...type('stock.adjusted'), ' ──→ ', service('inventory')],
+    ['       │', ' '.repeat(23), '└→ ', service('analytics')],
+    ['       ├ ', ...type('order.returned'), '─→ ', service('inventory')],
+    ['       └ ', ...type('stock.adjusted'), '─→ ', service('inventory')],
   ]
 }
 
 function table(services: readonly ServiceLine[]): Line[] {
-  const head = row(['service', 'up', 'handled', '/s', 'lag', 'retrying', 'parked', 'restarts'])
-  return [
-    [{ text: head.join(''), style: 'dim' }],
-    ...services.map((service): Line => {
-      const { name, running, wanted, handled, perSecond, lag, retrying, parked, restarts } = service
-      const [label = '', up = '', work = '', ...failures] = row([
-        name,
-        `${running}/${wanted}`,
-        count(handled),
-        count(perSecond),
-        lag === undefined ? '-' : count(lag),
-        count(retrying),
-        count(parked),
-        count(restarts),
-      ])
-      const [rate = '', behind = '', retries = '', letters = '', deaths = ''] = failures
-      return [
-        { text: label, style: 'bold' },
-        { text: up, style: running < wanted ? 'yellow' : 'green' },
-        work,
-        rate,
-        behind,
-        { text: retries, style: retrying > 0 ? 'yellow' : 'dim' },
-        { text: letters, style: parked > 0 ? 'red' : 'dim' },
-        { text: deaths, style: restarts > 0 ? 'yellow' : 'dim' },
-      ]
-    }),
-  ]
+  const head = [' service      ', '    up', '  handled', '     /s', '     lag', '  failing', '  restarts']
+  return [[{ text: head.join(''), style: 'dim' }], ...services.map(row)]
 }
 
-const WIDTHS = [7, 10, 8, 9, 10, 8, 10]
-
-function row([name = '', ...cells]: readonly string[]): string[] {
-  return [` ${name.padEnd(13)}`, ...cells.map((cell, index) => cell.padStart(WIDTHS[index] ?? 0))]
+function row({ name, running, wanted, handled, perSecond, lag, retrying, parked, restarts, done }: ServiceLine): Line {
+  const failing = parked > 0 ? 'red' : retrying > 0 ? 'yellow' : 'dim'
+  return [
+    { text: ` ${name.padEnd(13)}`, style: 'bold' },
+    { text: `${running}/${wanted}`.padStart(6), style: running < wanted ? 'yellow' : 'green' },
+    count(handled).padStart(9),
+    count(perSecond).padStart(7),
+    (lag === undefined ? '-' : count(lag)).padStart(8),
+    { text: count(retrying + parked).padStart(9), style: failing },
+    { text: count(restarts).padStart(10), style: restarts > 0 ? 'yellow' : 'dim' },
+    '  ',
+    ...bar(done, 12),
+  ]
 }
 
 function sum(events: ReadonlyMap<string, number>): number {
