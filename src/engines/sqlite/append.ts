@@ -7,7 +7,7 @@ import type { Capabilities } from '../../store/port.ts'
 import type { Connection } from './connection.ts'
 import { KINDS } from './rows.ts'
 import { MARK_EVERY } from './stream-chain.ts'
-import { encodeToken, type Place } from './token.ts'
+import { type Decoded, encodeToken } from './token.ts'
 
 const LEAN = `id, type, version, kind, timestamp, recorded_at, bucket, stream, revision, previous, source, correlation_id, causation_id,
   data, metadata`
@@ -32,11 +32,11 @@ export interface Written {
   readonly ids: readonly string[]
   readonly streams: readonly { readonly stream: string; readonly revision: number }[]
   readonly duplicate: boolean
-  readonly places: readonly Place[]
+  readonly positions: readonly number[]
   /** Position of the last new event; 0 if none is new. */
   readonly head: number
-  /** Its id. */
-  readonly newest: string | undefined
+  /** The event that stands there. */
+  readonly newest: Decoded['newest']
 }
 
 /**
@@ -107,7 +107,7 @@ export class LogWriter implements AppendView {
     const tenant = tenantOf(request)
     for (const { kind } of request.conditions) {
       if (kind !== 'expectedRevision') {
-        throw new HodisaError('invalid-option', `conditions of the kind ${JSON.stringify(kind)} are not known`, {
+        throw new HodisaError('capability-missing', `conditions of the kind ${JSON.stringify(kind)} are not known`, {
           kind,
         })
       }
@@ -120,14 +120,14 @@ export class LogWriter implements AppendView {
 
   write({ request, tenant, plan }: Prepared): Written {
     this.#tenant = tenant
-    const places: Place[] = plan.known.map(({ bucket, type, position }) => ({ bucket, type, position }))
+    const positions = plan.known.map(({ position }) => position)
     let head = 0
     for (const planned of plan.fresh) {
       const { event, revision } = planned
       const { bucket, type, stream } = event
       const before = stream === null ? undefined : this.streamHead(stream)
       head = this.#insert(planned, before === undefined || before.revision === 0 ? null : before.position)
-      places.push({ bucket, type, position: head })
+      positions.push(head)
       if (stream !== null && revision !== null) {
         this.#heads.set(headName(tenant, stream), { revision, timestamp: planned.timestamp, position: head })
         if (revision % MARK_EVERY === 0) this.#saveMark.run(stream, tenant, revision, head)
@@ -142,8 +142,9 @@ export class LogWriter implements AppendView {
     }
     if (this.#heads.size > MOST_CACHED) this.#heads.clear()
     const duplicate = plan.fresh.length === 0 && request.events.length > 0
-    const newest = plan.fresh.at(-1)?.event.id
-    return { ids: plan.ids, streams: plan.streams, duplicate, places, head, newest }
+    const last = plan.fresh.at(-1)?.event
+    const newest = last === undefined ? undefined : { id: last.id, position: head }
+    return { ids: plan.ids, streams: plan.streams, duplicate, positions, head, newest }
   }
 
   streamHead(stream: string): StreamEnd {
@@ -193,20 +194,20 @@ export class LogWriter implements AppendView {
 export function receiptOf(writes: readonly Written[], rollbackPossible = false): Receipt {
   const [first] = writes
   if (first !== undefined && writes.length === 1 && !rollbackPossible) {
-    const { ids, streams, duplicate, places } = first
-    return { ids, streams, duplicate, token: encodeToken(places) }
+    const { ids, streams, duplicate, positions } = first
+    return { ids, streams, duplicate, token: encodeToken(positions) }
   }
   const streams = new Map<string, number>()
   for (const write of writes) for (const { stream, revision } of write.streams) streams.set(stream, revision)
   const ids = writes.flatMap((write) => write.ids)
-  const places = writes.flatMap((write) => write.places)
+  const positions = writes.flatMap((write) => write.positions)
   const duplicate = ids.length > 0 && writes.every((write) => write.duplicate || write.ids.length === 0)
   const newest = rollbackPossible ? writes.findLast((write) => write.newest !== undefined)?.newest : undefined
   return {
     ids,
     streams: [...streams].map(([stream, revision]) => ({ stream, revision })),
     duplicate,
-    token: encodeToken(places, newest),
+    token: encodeToken(positions, newest),
   }
 }
 

@@ -44,6 +44,6 @@ export function busyTooLong(file: string, waited: number, cause: unknown): Hodis
   )
 }
 
-export function stopped(file: string): HodisaError {
-  return new HodisaError('app-stopped', `store ${file} is closed`, { file })
+export function closed(file: string): HodisaError {
+  return new HodisaError('store-unavailable', `store ${file} is closed`, { file, closed: true })
 }

@@ -7,7 +7,7 @@ import { anyType, matcherOf, type RangeFilter, rangeFilterOf } from './log-filte
 import { EVENT_COLUMNS, type EventRow, toEvent } from './rows.ts'
 import { tuples } from './statements.ts'
 import { StreamChain } from './stream-chain.ts'
-import type { Decoded, Place } from './token.ts'
+import type { Decoded } from './token.ts'
 
 /** A page that matches little ends after so many positions, so that a rare filter does not hold the event loop. */
 const PAGE_SCAN = 20_000
@@ -31,6 +31,7 @@ export class LogReader {
   readonly #byIds: RowStatement
   readonly #atPositions: RowStatement
   readonly #idAt: Statement<[number], string>
+  readonly #places: Statement<[number, number], [bucket: number, type: string, position: number]>
   readonly #chain: StreamChain
 
   constructor(connection: Connection) {
@@ -47,6 +48,10 @@ export class LogReader {
     )
     this.#byIds = this.#rows('where id in (select value from json_each(?))')
     this.#atPositions = this.#rows('where position in (select value from json_each(?)) order by position')
+    this.#places = tuples(
+      connection,
+      'select bucket, type, position from hodisa_events where position >= ? and position <= ? order by position',
+    )
     this.#idAt = connection.prepare<[number], string>('select id from hodisa_events where position = ?').pluck()
   }
 
@@ -79,25 +84,27 @@ export class LogReader {
     return this.#byIds.all(JSON.stringify(ids)).map(toEvent)
   }
 
-  /** Whether everything is visible that a token names. */
-  resolve({ places, id }: Decoded): readonly Place[] | undefined {
-    const newest = Math.max(0, ...places.map(({ position }) => position))
-    if (newest > this.head()) return undefined
+  /** Undefined unless everything is visible that a token names. */
+  resolve({ ranges, newest }: Decoded): Place[] | undefined {
+    if (Math.max(0, ...ranges.map(([, to]) => to)) > this.head()) return undefined
     // Rolled back, and the position given to another event since.
-    if (id !== undefined && (this.#idAt.get(newest) ?? id) !== id) return undefined
-    return places
+    if (newest !== undefined && (this.#idAt.get(newest.position) ?? newest.id) !== newest.id) return undefined
+    return ranges.flatMap(([from, to]) =>
+      this.#places.all(from, to).map(([bucket, type, position]) => ({ bucket, type, position })),
+    )
   }
 
   streamRevision(stream: string): number {
-    return this.#chain.head(stream, '').revision
+    return this.#chain.head(stream, this.#tenantOf(stream)).revision
   }
 
   readStream(query: StreamQuery): StoredEvent[] {
     const { stream, to = Number.MAX_SAFE_INTEGER, recordedUntil, limit, backwards = false } = query
     let low = Math.max(1, query.from ?? 1)
-    let high = Math.min(to, this.streamRevision(stream))
+    const tenant = this.#tenantOf(stream)
+    let high = Math.min(to, this.#chain.head(stream, tenant).revision)
     if (recordedUntil !== undefined) {
-      high = Math.min(high, this.#chain.revisionAt(stream, '', this.positionAt(recordedUntil)))
+      high = Math.min(high, this.#chain.revisionAt(stream, tenant, this.positionAt(recordedUntil)))
     }
     const events: StoredEvent[] = []
     // More than once only where events of the stream have expired.
@@ -105,13 +112,18 @@ export class LogReader {
       const count = limit - events.length
       const first = backwards ? Math.max(low, high - count + 1) : low
       const last = backwards ? high : Math.min(high, low + count - 1)
-      const rows = this.#atPositions.all(JSON.stringify(this.#chain.positions(stream, '', first, last)))
+      const rows = this.#atPositions.all(JSON.stringify(this.#chain.positions(stream, tenant, first, last)))
       if (backwards) rows.reverse()
       for (const row of rows) events.push(toEvent(row))
       if (backwards) high = first - 1
       else low = last + 1
     }
     return events
+  }
+
+  /** Readers do not name a tenant yet: the stream of none counts first. */
+  #tenantOf(stream: string): string {
+    return this.#chain.tenants(stream)[0] ?? ''
   }
 
   readLog(query: LogQuery): LogPage {
@@ -195,6 +207,13 @@ export class LogReader {
 
 /** Few enough that their data fits in memory, however large. */
 const PICKED_AT_ONCE = 32
+
+/** Where an event of a receipt stands. */
+interface Place {
+  readonly bucket: number
+  readonly type: string
+  readonly position: number
+}
 
 /** Positions worth looking at, in the order of the query. */
 export interface Found {

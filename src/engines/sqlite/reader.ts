@@ -1,6 +1,6 @@
 import type { Connection, Patience } from './connection.ts'
 import { whenFree } from './connection.ts'
-import { isBusy, mapError, stopped } from './errors.ts'
+import { closed, isBusy, mapError } from './errors.ts'
 
 /** The reading connection of a process. Every read is one synchronous step: no iterator stays open. */
 export class Reader {
@@ -13,7 +13,7 @@ export class Reader {
   }
 
   async read<Result>(look: () => Result): Promise<Result> {
-    if (!this.connection.open) throw stopped(this.#patience.file)
+    if (!this.connection.open) throw closed(this.#patience.file)
     try {
       return look()
     } catch (error) {
@@ -39,7 +39,7 @@ export class Reader {
     try {
       return await whenFree(this.#patience, look)
     } catch (error) {
-      throw this.connection.open ? mapError(error, this.#patience.file) : stopped(this.#patience.file)
+      throw this.connection.open ? mapError(error, this.#patience.file) : closed(this.#patience.file)
     }
   }
 }

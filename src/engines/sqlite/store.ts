@@ -67,7 +67,7 @@ export class SqliteStore implements Store {
     this.#connection = connection
     this.#reading = reading
     this.#log = new LogWriter(connection, CAPABILITIES)
-    this.#watcher = new Watcher(reading, host.clock)
+    this.#watcher = new Watcher(reading, host)
     this.#writer = new Writer(connection, patience, {
       begun: (othersWrote) => this.#log.begin(host.clock.now(), othersWrote),
       rolledBack: () => this.#log.forget(),

@@ -1,49 +1,52 @@
 import { HodisaError } from '../../errors.ts'
 
-/** Where an event of a receipt stands. */
-export interface Place {
-  readonly bucket: number
-  readonly type: string
-  readonly position: number
-}
-
 /** What a token says. */
 export interface Decoded {
-  readonly places: readonly Place[]
-  /** Id of the event at the last place, where the write may have been rolled back since: only an outbox gives it. */
-  readonly id?: string
+  /** Positions, rising, both ends included. */
+  readonly ranges: readonly (readonly [from: number, to: number])[]
+  /** Id of the newest event, where the write may have been rolled back since: only an outbox gives it. */
+  readonly newest?: { readonly id: string; readonly position: number }
 }
 
-/** The token of a write: of each type in each bucket only the last place counts. */
-export function encodeToken(places: readonly Place[], id?: string): string {
-  const parts: unknown[] = []
-  if (places.length === 1) {
-    for (const { bucket, type, position } of places) parts.push([bucket, type, position])
-  } else {
-    const last = new Map<string, Place>()
-    for (const place of places) {
-      const name = `${place.bucket} ${place.type}`
-      const before = last.get(name)
-      if (before === undefined || before.position < place.position) last.set(name, place)
-    }
-    for (const { bucket, type, position } of last.values()) parts.push([bucket, type, position])
+/** The token of a write. Ranges, because a batch stands in a row: its token stays small. */
+export function encodeToken(positions: readonly number[], newest?: Decoded['newest']): string {
+  return Buffer.from(
+    JSON.stringify(newest === undefined ? [rangesOf(positions)] : [rangesOf(positions), newest]),
+  ).toString('base64url')
+}
+
+function rangesOf(positions: readonly number[]): [number, number][] {
+  const [only] = positions
+  if (only !== undefined && positions.length === 1) return [[only, only]]
+  const ranges: [number, number][] = []
+  for (const position of [...new Set(positions)].sort((left, right) => left - right)) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last[1] + 1 === position) last[1] = position
+    else ranges.push([position, position])
   }
-  return Buffer.from(JSON.stringify(id === undefined ? [parts] : [parts, id])).toString('base64url')
+  return ranges
 }
 
 /** @throws {HodisaError} `invalid-option` for what is no token of this engine. */
 export function decodeToken(token: string): Decoded {
   const parsed = parse(token)
   if (!Array.isArray(parsed) || !Array.isArray(parsed[0])) throw invalid()
-  const places = parsed[0].map((part: unknown): Place => {
-    if (!Array.isArray(part)) throw invalid()
-    const [bucket, type, position]: unknown[] = part
-    if (!Number.isSafeInteger(bucket) || typeof type !== 'string' || !Number.isSafeInteger(position)) throw invalid()
-    return { bucket: Number(bucket), type, position: Number(position) }
+  const ranges = parsed[0].map((range: unknown): readonly [number, number] => {
+    if (!Array.isArray(range)) throw invalid()
+    const [from, to]: unknown[] = range
+    if (!isPosition(from) || !isPosition(to)) throw invalid()
+    return [from, to]
   })
-  const id: unknown = parsed[1]
-  if (id !== undefined && typeof id !== 'string') throw invalid()
-  return id === undefined ? { places } : { places, id }
+  const newest: unknown = parsed[1]
+  if (newest === undefined) return { ranges }
+  if (typeof newest !== 'object' || newest === null || !('id' in newest) || !('position' in newest)) throw invalid()
+  const { id, position } = newest
+  if (typeof id !== 'string' || !isPosition(position)) throw invalid()
+  return { ranges, newest: { id, position } }
+}
+
+function isPosition(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 function parse(token: unknown): unknown {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Statement } from 'better-sqlite3'
-import type { Clock, Hint } from '../../store/port.ts'
+import type { Clock, Hint, Logger, StoreHost } from '../../store/port.ts'
 import type { Connection } from './connection.ts'
 import type { Effects } from './writer.ts'
 
@@ -12,6 +12,7 @@ type Listener = (hint: Hint) => void
  */
 export class Watcher {
   readonly #clock: Clock
+  readonly #logger: Logger
   readonly #dataVersion: Statement<[], number>
   readonly #head: Statement<[], number | null>
   readonly #groups: Statement<[], number>
@@ -23,8 +24,9 @@ export class Watcher {
   #cancel: (() => void) | undefined
   #pending: { head: boolean; groups: boolean } | undefined
 
-  constructor(connection: Connection, clock: Clock) {
+  constructor(connection: Connection, { clock, logger }: Pick<StoreHost, 'clock' | 'logger'>) {
     this.#clock = clock
+    this.#logger = logger
     this.#dataVersion = connection.prepare<[], number>('pragma data_version').pluck()
     this.#head = connection.prepare<[], number | null>('select max(position) from hodisa_events').pluck()
     this.#groups = connection.prepare<[], number>(`select value from hodisa_signals where name = 'groups'`).pluck()
@@ -108,18 +110,17 @@ export class Watcher {
       this.#pending = undefined
       if (news === undefined) return
       const hint: Hint = { ...(news.head && { head: this.#seenHead }), ...(news.groups && { groups: true }) }
-      for (const listener of this.#listeners) tell(listener, hint)
+      for (const listener of [...this.#listeners]) this.#tell(listener, hint)
     })
   }
-}
 
-/** A listener that throws is heard of as an uncaught exception and keeps nobody else from the hint. */
-function tell(listener: Listener, hint: Hint): void {
-  try {
-    listener(hint)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
+  /** A listener that throws keeps nobody else from the hint. */
+  #tell(listener: Listener, hint: Hint): void {
+    try {
+      listener(hint)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.#logger.error('a listener to changes of the store threw', { error: text })
+    }
   }
 }

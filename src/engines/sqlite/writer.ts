@@ -1,7 +1,7 @@
 import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
 import { type Connection, type Patience, retryDelay } from './connection.ts'
-import { busyTooLong, isBusy, mapError, stopped } from './errors.ts'
+import { busyTooLong, closed, isBusy, mapError } from './errors.ts'
 import { type Lane, Lanes, type Pending } from './lanes.ts'
 
 /** What a transaction changed, for those who wait for changes. */
@@ -85,7 +85,7 @@ export class Writer {
     slow: boolean,
     run: (effects: Effects) => Result | Promise<Result>,
   ): Promise<Result> {
-    if (this.#closing) return Promise.reject(stopped(this.#patience.file))
+    if (this.#closing) return Promise.reject(closed(this.#patience.file))
     return new Promise<Result>((resolve, reject) => {
       const since = this.#patience.clock.monotonic()
       this.#lanes.add({
