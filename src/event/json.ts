@@ -15,11 +15,22 @@ export function toJson(value: unknown, root = 'data'): string {
   return JSON.stringify(value)
 }
 
-/** SHA-256 over canonical JSON (RFC 8785), in hexadecimal. */
+/**
+ * SHA-256 over canonical JSON (RFC 8785), in hexadecimal.
+ *
+ * @throws {HodisaError} `unserialisable-data` for what canonical JSON cannot hold: a bigint, NaN, a cycle, a lone surrogate.
+ */
 export function fingerprint(value: unknown): string {
-  return createHash('sha256')
-    .update(canonicalize(value) ?? 'undefined')
-    .digest('hex')
+  return createHash('sha256').update(canonical(value)).digest('hex')
+}
+
+function canonical(value: unknown): string {
+  try {
+    return canonicalize(value) ?? 'undefined'
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new HodisaError('unserialisable-data', `an event with a given id has no fingerprint: ${why}`, { why }, error)
+  }
 }
 
 function refuse(path: readonly (string | number)[], root: string, what: string): never {
@@ -36,6 +47,8 @@ function refuse(path: readonly (string | number)[], root: string, what: string):
 function check(value: unknown, path: (string | number)[], root: string): void {
   switch (typeof value) {
     case 'string':
+      if (!value.isWellFormed()) refuse(path, root, 'a text with a lone surrogate')
+      return
     case 'boolean':
       return
     case 'number':
@@ -66,6 +79,7 @@ function check(value: unknown, path: (string | number)[], root: string): void {
   for (const name of Object.keys(value)) {
     const member = (value as Record<string, unknown>)[name]
     if (member === undefined) continue // JSON leaves it out, and reading it gives undefined again
+    if (!name.isWellFormed()) refuse(path, root, 'an object with a lone surrogate in a name')
     path.push(name)
     check(member, path, root)
     path.pop()

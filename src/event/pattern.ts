@@ -3,6 +3,8 @@ import { assertType } from './names.ts'
 
 const SEGMENT = /^(\*|[a-z][a-zA-Z0-9]*)$/
 const OWN = 'hodisa'
+// More than all the `*` that fit into a pattern count together.
+const WRITTEN_OUT = 1_000
 
 /** Tells whether an event type is one that a pattern names. */
 export interface Pattern {
@@ -40,7 +42,7 @@ export function parsePattern(text: unknown): Pattern {
   const own = segments[0] === OWN
   return {
     text,
-    rank: fixed.reduce((sum, segment) => sum + (segment === '*' ? 2 : 100), open ? 0 : 1),
+    rank: fixed.reduce((sum, segment) => sum + (segment === '*' ? 2 : WRITTEN_OUT), open ? 0 : 1),
     matches(type) {
       const parts = type.split('.')
       if (open ? parts.length <= fixed.length : parts.length !== fixed.length) return false
