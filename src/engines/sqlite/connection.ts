@@ -8,7 +8,7 @@ import { busyTooLong, codeOf, isBusy, mapError } from './errors.ts'
 export type Connection = Database.Database
 
 /** SQLite from 3.7.0 to 3.51.2 can corrupt a WAL file that several connections reset at once. */
-export const OLDEST_SQLITE = '3.51.3'
+const OLDEST_SQLITE = '3.51.3'
 
 /** What waiting for another writer needs to know. */
 export interface Patience {
@@ -30,7 +30,12 @@ export async function openForWriting(patience: Patience, durability: StoreHost['
   try {
     assertVersion(connection, file)
     // Turning a new file into WAL takes an exclusive lock for a moment.
-    await whenFree(patience, () => connection.pragma('journal_mode = wal'))
+    const mode = await whenFree(patience, () => connection.pragma('journal_mode = wal', { simple: true }))
+    if (mode !== 'wal') {
+      throw new HodisaError('store-unavailable', `store ${file}: this file system cannot hold a write-ahead log`, {
+        file,
+      })
+    }
     connection.pragma(`synchronous = ${durability === 'fsync' ? 'full' : 'normal'}`)
     if (durability === 'fsync' && process.platform === 'darwin') {
       connection.pragma('fullfsync = on')

@@ -32,7 +32,7 @@ import { runWork } from './transaction.ts'
 import { Watcher } from './watch.ts'
 import { type Effects, Writer } from './writer.ts'
 
-export const CAPABILITIES: Capabilities = {
+const CAPABILITIES: Capabilities = {
   transactions: true,
   sql: true,
   multiStreamAppend: true,

@@ -105,3 +105,13 @@ test('work runs in the asynchronous context of its caller', async () => {
   )
   expect(seen.map(({ result }) => result)).toEqual(['a', 'b'])
 })
+
+test('work that rejects with nothing at all has failed all the same', async () => {
+  const { store, rows } = await withTable()
+  const work = store.transaction(async (tx) => {
+    await tx.sql`insert into stock values (${'a'}, ${1})`
+    throw undefined
+  })
+  await expect(work).rejects.toBeUndefined()
+  expect(await rows()).toEqual([])
+})

@@ -189,10 +189,10 @@ export class Writer {
         break
       }
       try {
-        finished.push({ pending, value: pending.run(effects) })
+        finished.push({ pending, failed: false, outcome: pending.run(effects) })
       } catch (error) {
         if (error instanceof HodisaError && this.#connection.inTransaction) {
-          finished.push({ pending, error })
+          finished.push({ pending, failed: true, outcome: error })
           continue
         }
         this.#giveUp()
@@ -220,14 +220,14 @@ export class Writer {
       const own: Effects = { head: 0, groups: 0 }
       try {
         this.#savepoint.run()
-        finished.push({ pending, value: await pending.run(own) })
+        finished.push({ pending, failed: false, outcome: await pending.run(own) })
         if (this.#connection.inTransaction) this.#release.run()
         effects.head = Math.max(effects.head, own.head)
         effects.groups = Math.max(effects.groups, own.groups)
       } catch (thrown) {
         const error = mapError(thrown, this.#patience.file)
         if (finished.at(-1)?.pending === pending) finished.pop()
-        finished.push({ pending, error })
+        finished.push({ pending, failed: true, outcome: error })
         if (this.#undoneToSavepoint()) continue
         this.#abandon(finished, quick, slow.slice(index + 1), error)
         return
@@ -256,11 +256,13 @@ export class Writer {
   /** SQLite gave up the whole transaction, as on a full disk. Work that ran must not run twice, so it fails; others go again. */
   #abandon(finished: readonly Finished[], quick: number, waiting: readonly Pending[], error: unknown): void {
     this.#giveUp()
-    for (const { pending, error: own } of finished.slice(quick)) pending.reject(own ?? error)
-    const refused = finished.slice(0, quick).filter((one) => one.error !== undefined)
-    for (const { pending, error: own } of refused) pending.reject(own)
-    const again = finished.slice(0, quick).filter((one) => one.error === undefined)
-    this.#lanes.putBack([...again.map(({ pending }) => pending), ...waiting])
+    const again: Pending[] = []
+    for (const [index, { pending, failed, outcome }] of finished.entries()) {
+      if (failed) pending.reject(outcome)
+      else if (index >= quick) pending.reject(error)
+      else again.push(pending)
+    }
+    this.#lanes.putBack([...again, ...waiting])
   }
 
   #finish(finished: readonly Finished[], effects: Effects): void {
@@ -268,13 +270,14 @@ export class Writer {
       this.#commit.run()
     } catch (error) {
       this.#giveUp()
-      for (const { pending, error: own } of finished) pending.reject(own ?? mapError(error, this.#patience.file))
+      const mapped = mapError(error, this.#patience.file)
+      for (const { pending, failed, outcome } of finished) pending.reject(failed ? outcome : mapped)
       return
     }
     this.#participant.committed(effects)
-    for (const { pending, value, error } of finished) {
-      if (error === undefined) pending.resolve(value)
-      else pending.reject(error)
+    for (const { pending, failed, outcome } of finished) {
+      if (failed) pending.reject(outcome)
+      else pending.resolve(outcome)
     }
   }
 
@@ -290,6 +293,7 @@ export class Writer {
 
 interface Finished {
   readonly pending: Pending
-  readonly value?: unknown
-  readonly error?: unknown
+  readonly failed: boolean
+  /** What it returned or threw, which may be anything, undefined too. */
+  readonly outcome: unknown
 }
