@@ -3,7 +3,7 @@
  */
 import { BUCKETS } from '../event/bucket.ts'
 import { parsePattern } from '../event/pattern.ts'
-import type { GroupState, GroupUpdate, Lease, LeaseChange, Member, Subscription } from '../store/groups.ts'
+import type { GroupState, GroupUpdate, Lease, Member, Subscription } from '../store/groups.ts'
 
 export type Needs = NonNullable<Lease['needs']>
 /** What to try, or undefined where nothing is to be changed. */
@@ -34,18 +34,8 @@ export function join(state: GroupState, member: Member, wanted: readonly Subscri
   if (state.revision === 0 || known.size === 0) {
     return { members, subscriptions, leases: state.leases.map(({ bucket }) => ({ bucket, checkpoint: start })) }
   }
-  const leases = state.leases
-    .filter(({ checkpoint }) => start < checkpoint)
-    .map(
-      (lease): LeaseChange => ({ bucket: lease.bucket, checkpoint: start, covered: cover(lease, state.subscriptions) }),
-    )
-  return { members, subscriptions, leases, fold: state.members.map(({ instance }) => instance) }
-}
-
-function cover(lease: Lease, subscriptions: readonly Subscription[]): NonNullable<Lease['covered']> {
-  const until = new Map((lease.covered ?? []).map((one) => [one.pattern, one.until]))
-  for (const { pattern } of subscriptions) until.set(pattern, Math.max(lease.checkpoint, until.get(pattern) ?? 0))
-  return [...until].map(([pattern, position]) => ({ pattern, until: position }))
+  const fold = state.members.map(({ instance }) => instance)
+  return { members, subscriptions, fold, rewind: { from: start, patterns: [...known] } }
 }
 
 /** Takes dead instances out: their marks are folded into their leases, and the leases are free at the next epoch. */

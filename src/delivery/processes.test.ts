@@ -58,7 +58,9 @@ beforeEach(async () => {
   file = join(folder, 'store.db')
   workers = []
   app = await hodisa({ source: 'test', store: sqlite(file), events: [WorkDone] })
-  await app.transaction((tx) => tx.sql`create table effects (id integer primary key, key text, number integer, pid integer)`)
+  await app.transaction(
+    (tx) => tx.sql`create table effects (id integer primary key, key text, number integer, pid integer)`,
+  )
 })
 
 afterEach(async () => {

@@ -64,10 +64,27 @@ export interface GroupUpdate {
    * removed. Whoever claims, loses or evicts must fold, because a mark speaks for exactly the leases its owner had.
    */
   readonly fold?: readonly string[]
-  /** Applied after `fold`. A `checkpoint` given here is set as it is, lower ones too. */
+  /**
+   * Takes every lease that is further than `from` back to it, after `fold`: what these patterns have finished above, up to the
+   * checkpoint that was, is added to `covered`. Done by the store because only it knows the checkpoint as it is.
+   */
+  readonly rewind?: { readonly from: number; readonly patterns: readonly string[] }
+  /** Applied after `fold` and `rewind`. A `checkpoint` given here is set as it is, lower ones too. */
   readonly leases?: readonly LeaseChange[]
   /** Removes done rows and cursors with a position above this, and their dead letters: the events come again. */
   readonly forgetProgressAfter?: number
+}
+
+/** A lease after {@link GroupUpdate.rewind}; undefined where it is not further than that. */
+export function rewound(lease: Lease, { from, patterns }: NonNullable<GroupUpdate['rewind']>): Lease | undefined {
+  if (lease.checkpoint <= from) return undefined
+  const until = new Map(lease.covered?.map((one) => [one.pattern, one.until]))
+  for (const pattern of patterns) until.set(pattern, Math.max(lease.checkpoint, until.get(pattern) ?? 0))
+  return {
+    ...lease,
+    checkpoint: from,
+    covered: [...until].map(([pattern, position]) => ({ pattern, until: position })),
+  }
 }
 
 /** `retrying`: its head is tried again at `nextAttemptAt`. `parked`: a dead letter holds it. `waiting`: no one can handle its head. */
@@ -154,7 +171,7 @@ export interface DeadLetterUpdate {
   readonly expected: DeadLetterState
   /** The new letter; null removes it. */
   readonly letter: StoredDeadLetter | null
-  /** The new state of the cursor it is the head of, if it is; the position stays. */
+  /** What becomes of the cursor whose head it is, if it is one; key and bucket stay. */
   readonly cursor: Cursor | null
 }
 

@@ -1,17 +1,18 @@
 import { HodisaError } from '../../errors.ts'
 import { BUCKETS } from '../../event/bucket.ts'
-import type {
-  Cursor,
-  CursorState,
-  Fence,
-  GroupProgress,
-  GroupState,
-  GroupUpdate,
-  Lease,
-  LeaseChange,
-  Member,
-  Progress,
-  Subscription,
+import {
+  type Cursor,
+  type CursorState,
+  type Fence,
+  type GroupProgress,
+  type GroupState,
+  type GroupUpdate,
+  type Lease,
+  type LeaseChange,
+  type Member,
+  type Progress,
+  rewound,
+  type Subscription,
 } from '../../store/groups.ts'
 import type { Letters } from './dead-letters.ts'
 import { frozen } from './frozen.ts'
@@ -55,8 +56,10 @@ export class GroupTable {
   update(service: string, revision: number, change: GroupUpdate): boolean {
     const group = this.#groups.get(service) ?? newGroup()
     if (group.revision !== revision) return false
-    const { paused, subscriptions, members, fold = [], leases = [], forgetProgressAfter } = change
-    group.leases = changed(folded(group.leases, new Set(fold), group.marks), leases)
+    const { paused, subscriptions, members, fold = [], rewind, leases = [], forgetProgressAfter } = change
+    group.leases = folded(group.leases, new Set(fold), group.marks)
+    if (rewind !== undefined) group.leases = group.leases.map((lease) => frozen(rewound(lease, rewind) ?? lease))
+    group.leases = changed(group.leases, leases)
     for (const instance of fold) group.marks.delete(instance)
     if (paused !== undefined) group.paused = paused
     if (subscriptions !== undefined) group.subscriptions = frozen(subscriptions)
@@ -97,13 +100,12 @@ export class GroupTable {
     return buckets === undefined ? all : all.filter(({ bucket }) => buckets.has(bucket))
   }
 
-  /** Replaces a cursor whose head is this dead letter; its place stays. */
+  /** Replaces a cursor whose head is this dead letter; its key and bucket stay. */
   moveCursor(service: string, letter: string, key: string, next: Cursor): void {
     const cursors = this.#groups.get(service)?.cursors
     const cursor = cursors?.get(key)
     if (cursors === undefined || cursor?.deadLetter !== letter) return
-    const { bucket, position } = cursor
-    cursors.set(key, frozen({ ...next, key, bucket, position }))
+    cursors.set(key, frozen({ ...next, key, bucket: cursor.bucket }))
   }
 
   /** @throws {HodisaError} `lease-lost` unless the write is allowed. */

@@ -34,7 +34,7 @@ export class SqliteDeadLetters implements DeadLetters {
     this.#put = connection.prepare(PUT_LETTER)
     this.#remove = connection.prepare('delete from hodisa_dead_letters where id = ?')
     this.#setCursor = connection.prepare(
-      `update hodisa_cursors set state = ?, attempts = ?, first_failed_at = ?, next_attempt_at = ?, error = ?, dead_letter = ?
+      `update hodisa_cursors set position = ?, state = ?, attempts = ?, first_failed_at = ?, next_attempt_at = ?, error = ?, dead_letter = ?
        where service = ? and "key" = ? and dead_letter = ?`,
     )
     this.#get = reader.connection.prepare(`select ${COLUMNS} from hodisa_dead_letters where id = ?`)
@@ -78,10 +78,10 @@ export class SqliteDeadLetters implements DeadLetters {
     if (letter === null) this.#remove.run(id)
     else this.#put.run(...letterValues(letter))
     if (cursor !== null) {
-      const { state, attempts, firstFailedAt, nextAttemptAt, error, deadLetter } = cursor
+      const { position, state, attempts, firstFailedAt, nextAttemptAt, error, deadLetter } = cursor
       const text = error === null ? null : JSON.stringify(error)
       this.#setCursor.run(
-        ...[state, attempts, firstFailedAt, nextAttemptAt, text, deadLetter, found.service, found.key, id],
+        ...[position, state, attempts, firstFailedAt, nextAttemptAt, text, deadLetter, found.service, found.key, id],
       )
     }
     effects.groups = this.#signals.raise()

@@ -1,9 +1,11 @@
 import type { Statement } from 'better-sqlite3'
 import { BUCKETS } from '../../event/bucket.ts'
-import type { GroupUpdate, LeaseChange } from '../../store/groups.ts'
+import { type GroupUpdate, type Lease, type LeaseChange, rewound } from '../../store/groups.ts'
 import type { Connection } from './connection.ts'
 import type { Signals } from './signals.ts'
 import type { Effects } from './writer.ts'
+
+type LeaseRow = Omit<Lease, 'covered' | 'needs'> & { readonly covered: string | null }
 
 /** Changes of the state of services, inside a transaction that somebody else began. */
 export class GroupWriter {
@@ -18,6 +20,7 @@ export class GroupWriter {
   readonly #setMembers: Statement<[string, string]>
   readonly #foldMark: Statement<[string, string]>
   readonly #removeMark: Statement<[string, string]>
+  readonly #leases: Statement<[string], LeaseRow>
   readonly #leaseSetters: Readonly<Record<keyof Omit<LeaseChange, 'bucket'>, Statement<[unknown, string, number]>>>
 
   constructor(connection: Connection, signals: Signals) {
@@ -43,6 +46,9 @@ export class GroupWriter {
          and marked.service = hodisa_leases.service and marked.instance = hodisa_leases.owner`,
     )
     this.#removeMark = connection.prepare('delete from hodisa_marks where service = ? and instance = ?')
+    this.#leases = connection.prepare(
+      'select bucket, owner, epoch, checkpoint, covered from hodisa_leases where service = ?',
+    )
     const setter = (column: string): Statement<[unknown, string, number]> =>
       connection.prepare(`update hodisa_leases set ${column} = ? where service = ? and bucket = ?`)
     this.#leaseSetters = {
@@ -61,13 +67,22 @@ export class GroupWriter {
       this.#create.run(service)
       this.#createLeases.run(service)
     }
-    const { paused, subscriptions, members, fold = [], leases = [], forgetProgressAfter } = change
+    const { paused, subscriptions, members, fold = [], rewind, leases = [], forgetProgressAfter } = change
     if (paused !== undefined) this.#setPaused.run(paused, service)
     if (subscriptions !== undefined) this.#setSubscriptions.run(JSON.stringify(subscriptions), service)
     if (members !== undefined) this.#setMembers.run(JSON.stringify(members), service)
     for (const instance of fold) {
       this.#foldMark.run(service, instance)
       this.#removeMark.run(service, instance)
+    }
+    if (rewind !== undefined) {
+      for (const row of this.#leases.all(service)) {
+        const covered: Lease['covered'] = row.covered === null ? null : JSON.parse(row.covered)
+        const lease = rewound({ ...row, covered, needs: null }, rewind)
+        if (lease !== undefined) {
+          this.#setLease(service, { bucket: lease.bucket, checkpoint: lease.checkpoint, covered: lease.covered })
+        }
+      }
     }
     for (const lease of leases) this.#setLease(service, lease)
     if (forgetProgressAfter !== undefined) {

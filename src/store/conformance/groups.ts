@@ -157,6 +157,25 @@ export function groupsConformance(suite: Conformance): void {
       )
     })
 
+    check('rewinding takes leases back and remembers what was finished, marks included', async ({ store }) => {
+      const revision = await owning(store, { i1: [0, 1] })
+      const mark = { service: 'email', instance: 'i1', fences: [], groupRevision: revision, mark: 40 }
+      await store.progress(mark)
+      await store.groups.update('email', revision, { leases: [{ bucket: 2, checkpoint: 10 }] })
+      const rewind = { from: 20, patterns: ['order.*'] }
+      assert.equal(await store.groups.update('email', revision + 1, { fold: ['i1'], rewind }), true)
+      const { leases } = await store.groups.read('email')
+      const covered = [{ pattern: 'order.*', until: 40 }]
+      assert.deepEqual(leases[0], { bucket: 0, owner: 'i1', epoch: 1, checkpoint: 20, covered, needs: null })
+      assert.deepEqual([leases[2]?.checkpoint, leases[2]?.covered], [10, null])
+      const again = { from: 5, patterns: ['order.*', 'payment.*'] }
+      await store.groups.update('email', revision + 2, { fold: [], rewind: again })
+      assert.deepEqual((await store.groups.read('email')).leases[0]?.covered, [
+        ...covered,
+        { pattern: 'payment.*', until: 20 },
+      ])
+    })
+
     check('a folded mark is gone: a lease claimed later does not jump to it', async ({ store }) => {
       const revision = await owning(store, { i1: [0] })
       await store.progress({ service: 'email', instance: 'i1', fences: [], groupRevision: revision, mark: 20 })
