@@ -225,6 +225,7 @@ export class Dispatcher {
       lane.queue.sort((one, other) => one.stored.position - other.stored.position)
     }
     this.#host.resync()
+    if (route !== undefined) this.#letGo(route)
   }
 
   async #step(lane: Lane, failing: NonNullable<Lane['failing']>): Promise<void> {
@@ -248,6 +249,7 @@ export class Dispatcher {
   async #runBatch(route: BatchRoute, members: readonly BatchMember[]): Promise<void> {
     this.#breaker(route).begin()
     await this.#tryBatch(route, members)
+    this.#breaker(route).abandon() // of no effect where the outcome was told
     for (const lane of new Set(members.map((member) => member.lane))) this.#free(lane)
     this.#letGo(route)
   }

@@ -30,6 +30,10 @@ export interface FailingKey {
   successes: number
   /** Events handled since the cursor was last written. */
   unsaved: number
+  /** Events of the key that were read and not begun. */
+  ahead: readonly StoredEvent[]
+  /** What an operator put in the place of the head's data: JSON text. */
+  edited: string | null
   /** What an instance must be able to handle to go on, while this one cannot. */
   needs: Needs | undefined
   /** The cursor is being removed, and the reader feeds the lane again. */
@@ -61,6 +65,8 @@ export interface FailingKeysHost {
 type Verdict = 'retry' | 'park' | 'skip' | 'stop'
 
 const SAVE_EVERY = 64
+/** How many events of a key are read ahead while it is drained. */
+const AHEAD = 50
 
 /**
  * The keys whose head failed: each has one cursor in the store, is skipped by the reader, and is drained from its cursor on, one
@@ -92,38 +98,55 @@ export class FailingKeys {
 
   /** A key failed for the first time. Its later events are left to the cursor that this writes. */
   async open(lane: Lane, share: Share, stored: StoredEvent, route: Route | undefined, error: unknown): Promise<void> {
-    const now = this.#core.clock.now()
-    const breaker = route && this.#host.breaker(route)
-    const failing: FailingKey = {
-      lane,
-      cursor: {
-        key: lane.key,
-        bucket: stored.bucket,
-        position: stored.position,
-        state: 'retrying',
-        attempts: 0,
-        firstFailedAt: now,
-        nextAttemptAt: now,
-        error: null,
-        deadLetter: null,
-      },
-      skippedTo: stored.position,
-      searchedTo: 0,
-      idle: false,
-      from: stored.position,
-      successes: breaker?.successes ?? 0,
-      unsaved: 0,
-      needs: undefined,
-      closing: false,
-      cancelTimer: () => undefined,
-    }
+    const failing = this.#fresh(lane, stored)
+    failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
     if (route === undefined) await this.#wait(failing, share, stored)
     else await this.#fail(failing, share, stored, route, error)
+    failing.skippedTo = Math.max(failing.skippedTo, lane.failing?.skippedTo ?? 0) // of a cursor it had for its length
+    lane.failing?.cancelTimer()
     this.#keys.set(lane.key, failing)
     lane.failing = failing
-    for (const entry of lane.queue.splice(0)) {
+    this.#leave(failing, lane.queue.splice(0))
+  }
+
+  /**
+   * Leaves all but the first events of a long lane to a cursor, so that one busy key does not fill the memory that the others
+   * need.
+   */
+  async defer(lane: Lane, keep: number): Promise<void> {
+    const rest = lane.queue.splice(keep)
+    const [first] = rest
+    const share = first && this.#host.shares.get(first.stored.bucket)
+    if (first === undefined || share === undefined) return
+    const failing = this.#fresh(lane, first.stored)
+    failing.idle = true // until the cursor stands
+    this.#keys.set(lane.key, failing)
+    lane.failing = failing
+    await this.#put(failing, share, failing.cursor)
+    this.#leave(failing, rest)
+    this.#rouse(failing)
+  }
+
+  #fresh(lane: Lane, head: StoredEvent): FailingKey {
+    const now = this.#core.clock.now()
+    const cursor: Cursor = {
+      key: lane.key,
+      bucket: head.bucket,
+      position: head.position,
+      state: 'retrying',
+      attempts: 0,
+      firstFailedAt: now,
+      nextAttemptAt: 0,
+      error: null,
+      deadLetter: null,
+    }
+    return failingKey(lane, cursor)
+  }
+
+  #leave(failing: FailingKey, entries: readonly Entry[]): void {
+    for (const entry of entries) {
       this.#host.passed(entry)
-      failing.skippedTo = entry.stored.position
+      failing.skippedTo = Math.max(failing.skippedTo, entry.stored.position)
     }
   }
 
@@ -138,19 +161,11 @@ export class FailingKeys {
       return
     }
     const lane = this.#host.lanes.get(cursor.key)
-    const failing: FailingKey = {
+    const failing = failingKey(
       lane,
-      cursor: cursor.state === 'waiting' ? { ...cursor, state: 'retrying', nextAttemptAt: 0 } : cursor,
-      skippedTo: 0,
-      searchedTo: 0,
-      idle: false,
-      from: cursor.position,
-      successes: Number.MAX_SAFE_INTEGER, // set by the next failure: what succeeded before the restart is not known
-      unsaved: 0,
-      needs: undefined,
-      closing: false,
-      cancelTimer: () => undefined,
-    }
+      cursor.state === 'waiting' ? { ...cursor, state: 'retrying', nextAttemptAt: 0 } : cursor,
+    )
+    failing.successes = Number.MAX_SAFE_INTEGER // set by the next failure: what succeeded before the restart is not known
     this.#keys.set(cursor.key, failing)
     lane.failing = failing
     this.schedule(failing)
@@ -191,7 +206,7 @@ export class FailingKeys {
     const before = failing.cursor
     const breaker = this.#host.breaker(route)
     try {
-      const stored = await this.#withEdit(head, before.deadLetter)
+      const stored = await this.#withEdit(failing, head)
       const { recorded } = await this.#host.executor.run({
         route,
         events: [stored],
@@ -241,6 +256,7 @@ export class FailingKeys {
   async #fail(failing: FailingKey, share: Share, head: StoredEvent, route: Route, error: unknown): Promise<void> {
     const { clock, logger, options, random, service } = this.#core
     const now = clock.now()
+    failing.ahead = [] // many keys may fail at once
     const attempts = failing.cursor.attempts + 1
     const stored = storedError(error)
     const firstFailedAt = attempts === 1 ? now : failing.cursor.firstFailedAt
@@ -305,7 +321,7 @@ export class FailingKeys {
       error,
       firstFailedAt,
       parkedAt: clock.now(),
-      edited: null,
+      edited: failing.edited,
     }
   }
 
@@ -334,14 +350,26 @@ export class FailingKeys {
   /** The first event of the key, from the cursor on, that is still to be handled. */
   async #head(failing: FailingKey, share: Share): Promise<StoredEvent | undefined> {
     const { shares } = this.#host
+    const { position } = failing.cursor
+    const isOpen = (event: StoredEvent) =>
+      event.position >= position &&
+      (event.position < failing.from ? shares.isOpen(share, event) : shares.isWanted(event))
+    const known = failing.ahead.findIndex(isOpen)
+    if (known >= 0) {
+      const head = failing.ahead[known]
+      failing.ahead = failing.ahead.slice(known + 1)
+      return head
+    }
     const until = Math.max(this.#host.scanned(), share.floor)
-    let after = failing.cursor.position - 1
+    let after = Math.max(position - 1, failing.ahead.at(-1)?.position ?? 0)
+    failing.ahead = []
     while (after < until) {
-      const page = await this.#core.store.readLog({ key: failing.lane.key, after, until, limit: 100 })
-      const head = page.events.find((event) =>
-        event.position < failing.from ? shares.isOpen(share, event) : shares.isWanted(event),
-      )
-      if (head !== undefined) return head
+      const page = await this.#core.store.readLog({ key: failing.lane.key, after, until, limit: AHEAD })
+      const first = page.events.findIndex(isOpen)
+      if (first >= 0) {
+        failing.ahead = page.events.slice(first + 1)
+        return page.events[first]
+      }
       if (page.end) break
       after = page.scanned
     }
@@ -388,13 +416,34 @@ export class FailingKeys {
     this.schedule(failing)
   }
 
-  async #withEdit(head: StoredEvent, deadLetter: string | null): Promise<StoredEvent> {
+  async #withEdit(failing: FailingKey, head: StoredEvent): Promise<StoredEvent> {
+    const { deadLetter } = failing.cursor
+    failing.edited = null
     if (deadLetter === null) return head
     const letter = await this.#core.store.deadLetters.get(deadLetter)
-    if (letter?.edited === undefined || letter.edited === null) return head
+    failing.edited = letter?.edited ?? null
+    if (failing.edited === null) return head
     // What an operator edits is the event as shown: already at the current version.
     const version = this.#core.registry.get(head.type)?.version ?? head.version
-    return { ...head, data: letter.edited, encoding: null, version }
+    return { ...head, data: failing.edited, encoding: null, version }
+  }
+}
+
+function failingKey(lane: Lane, cursor: Cursor): FailingKey {
+  return {
+    lane,
+    cursor,
+    skippedTo: cursor.position,
+    searchedTo: 0,
+    idle: false,
+    from: cursor.position,
+    successes: 0,
+    unsaved: 0,
+    ahead: [],
+    edited: null,
+    needs: undefined,
+    closing: false,
+    cancelTimer: () => undefined,
   }
 }
 

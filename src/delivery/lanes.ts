@@ -65,6 +65,11 @@ export class Lanes {
     else if (lane.failing === undefined && !lane.ready) this.#lanes.delete(lane.key)
   }
 
+  /** Lanes that hold more, and that no cursor drains yet. */
+  longerThan(length: number): Lane[] {
+    return [...this.#lanes.values()].filter(({ queue, failing }) => queue.length > length && failing === undefined)
+  }
+
   /** Forgets what waits, by choice: nothing of it is begun any more. */
   dropQueued(chosen: (entry: Entry) => boolean): Entry[] {
     const dropped: Entry[] = []

@@ -11,6 +11,8 @@ import { Tracker } from './tracker.ts'
 /** How many events that are not finished may be in memory, and how many are read at once. */
 const MOST_OPEN = 1_000
 const PAGE = 500
+/** How many events of one key may wait in memory while others need the room. */
+const LONG_LANE = 200
 
 /** What the runner is told by the process around it. */
 export interface RunnerHost {
@@ -194,6 +196,10 @@ export class Runner {
     this.#tracker.hasRead(page.scanned)
     if (!page.end) this.#atEnd = false
     this.#dispatcher.dispatch()
+    if (this.#tracker.open >= MOST_OPEN / 2) {
+      for (const lane of this.#dispatcher.lanes.longerThan(LONG_LANE))
+        await this.#dispatcher.failing.defer(lane, LONG_LANE / 4)
+    }
     // A long page of synchronous handlers must not keep timers and other processes' news from being heard.
     await new Promise<void>((resolve) => setImmediate(resolve))
   }

@@ -108,6 +108,10 @@ export class Tracker {
 
   /** Reads again from the lowest place where something may be unfinished; what runs goes on, and is not begun again. */
   restart(): void {
+    // What ran when reading went back before, and was given back since, must be read again.
+    for (const { status, stored } of this.#window) {
+      if (status === 'queued') this.#shares.get(stored.bucket)?.done.delete(stored.position)
+    }
     const running = this.#window.restart()
     this.#open = running.length
     for (const { stored } of running) this.#shares.get(stored.bucket)?.done.add(stored.position)
