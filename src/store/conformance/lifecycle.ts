@@ -52,11 +52,12 @@ export function lifecycleConformance(suite: Conformance): void {
 
   suite.describe('closing', () => {
     check('finishes what was accepted', async ({ store, another }) => {
+      const other = await another()
       const writes = Array.from({ length: 30 }, () => store.append(append(anEvent())))
       await store.close()
+      assert.equal((await idsIn(other)).length, 30)
       const outcomes = await Promise.allSettled(writes)
       assert.ok(outcomes.every(({ status }) => status === 'fulfilled'))
-      assert.equal((await idsIn(await another())).length, 30)
     })
 
     check('twice, and at the same time, is safe', async ({ store }) => {

@@ -2,13 +2,22 @@ import assert from 'node:assert/strict'
 import type { Progress } from '../groups.ts'
 import { anEvent, append, eventsOf, expecting, identified } from './events.ts'
 import { cursorOf, letterOf, owning } from './group-values.ts'
-import { type Conformance, capable, checks, idsIn, refused } from './suite.ts'
+import { type Bench, type Conformance, capable, checks, idsIn, refused } from './suite.ts'
 
 const BASE = { service: 'email', instance: 'i1', fences: [{ bucket: 0, epoch: 1 }] } satisfies Progress
 
 /** Progress is fenced, and one with what stands beside it. */
 export function progressConformance(suite: Conformance): void {
   const check = checks(suite)
+  const working = (behaviour: string, body: (bench: Bench) => Promise<void>) =>
+    check(behaviour, (bench) =>
+      capable(bench.store, 'transactions', {
+        yes: () => body(bench),
+        async no() {
+          await refused('capability-missing', bench.store.progress(BASE, { work: async () => undefined }))
+        },
+      }),
+    )
 
   suite.describe('progress', () => {
     check('is refused as a whole where one fence does not hold', async ({ store }) => {
@@ -111,6 +120,15 @@ export function progressConformance(suite: Conformance): void {
         [2, 4],
         [0, 9],
       ])
+      // They are gone for good, not only hidden below the checkpoint.
+      await store.groups.update('email', groupRevision, {
+        fold: ['i1'],
+        leases: [0, 1].map((bucket) => ({ bucket, checkpoint: 0 })),
+      })
+      assert.deepEqual(await standing(0, 1, 2), [
+        [2, 4],
+        [0, 9],
+      ])
     })
 
     check('commits its append with it, and gives the receipt', async ({ store }) => {
@@ -154,27 +172,24 @@ export function progressConformance(suite: Conformance): void {
   })
 
   suite.describe('progress with work', () => {
-    check('commits the work, its appends and the progress together', async ({ store }) => {
+    working('commits the work, its appends and the progress together', async ({ store }) => {
       await owning(store, { i1: [0] })
-      await capable(store, 'transactions', {
-        async yes() {
-          const receipt = await store.progress(
-            { ...BASE, done: [{ bucket: 0, position: 1 }], once: true },
-            { work: async (tx) => tx.append(append(eventsOf('order-1', 2))), append: append(anEvent()) },
-          )
-          assert.equal(receipt?.ids.length, 3)
-          assert.equal((await idsIn(store)).length, 3)
-          assert.equal((await store.groups.done('email', new Set([0]))).length, 1)
-        },
-        async no() {
-          await refused('capability-missing', store.progress(BASE, { work: async () => undefined }))
-        },
-      })
+      const events = eventsOf('order-1', 2)
+      const last = anEvent()
+      const receipt = await store.progress(
+        { ...BASE, done: [{ bucket: 0, position: 1 }], once: true },
+        { work: async (tx) => tx.append(append(events)), append: append(last) },
+      )
+      assert.deepEqual(
+        receipt?.ids,
+        [...events, last].map(({ id }) => id),
+      )
+      assert.deepEqual(await idsIn(store), receipt?.ids)
+      assert.equal((await store.groups.done('email', new Set([0]))).length, 1)
     })
 
-    check('that fails leaves nothing of either', async ({ store }) => {
+    working('that fails leaves nothing of either', async ({ store }) => {
       await owning(store, { i1: [0] })
-      if (!store.capabilities.transactions) return
       const failing = store.progress(
         { ...BASE, done: [{ bucket: 0, position: 1 }] },
         {
@@ -189,9 +204,8 @@ export function progressConformance(suite: Conformance): void {
       assert.deepEqual(await store.groups.done('email', new Set([0])), [])
     })
 
-    check('does not begin the work of one that lost its lease', async ({ store }) => {
+    working('does not begin the work of one that lost its lease', async ({ store }) => {
       await owning(store, { i2: [0] })
-      if (!store.capabilities.transactions) return
       let begun = 0
       const work = async () => {
         begun++
@@ -203,9 +217,8 @@ export function progressConformance(suite: Conformance): void {
       assert.equal(begun, 0)
     })
 
-    check('holds its fences at commit', async ({ store, another }) => {
+    working('holds its fences at commit', async ({ store, another }) => {
       const revision = await owning(store, { i1: [0] })
-      if (!store.capabilities.transactions) return
       const other = await another()
       const order: string[] = []
       const takeOver = { leases: [{ bucket: 0, owner: 'i2', epoch: 2 }] }

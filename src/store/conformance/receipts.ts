@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { anEvent, append, eventsOf } from './events.ts'
+import { anEvent, append, eventsOf, identified } from './events.ts'
 import { type Conformance, checks, readAll } from './suite.ts'
 
 /** From a receipt to what it wrote. */
@@ -24,6 +24,15 @@ export function receiptsConformance(suite: Conformance): void {
           expected,
         )
       }
+    })
+
+    check('of a partly known batch names the known and the new, and nothing between', async ({ store }) => {
+      const known = identified('evt_1', '{}', { type: 'order.created' })
+      await store.append(append(known))
+      await store.append(append(anEvent({ type: 'order.between' })))
+      const { token } = await store.append(append([known, anEvent({ type: 'order.paid' })]))
+      const types = ((await store.resolve(token)) ?? []).map(({ type }) => type)
+      assert.deepEqual(types.sort(), ['order.created', 'order.paid'])
     })
 
     check('of concurrent writers names its own events', async ({ store, another }) => {

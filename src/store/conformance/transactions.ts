@@ -31,6 +31,23 @@ export function transactionsConformance(suite: Conformance): void {
       assert.equal((await store.resolve(receipt?.token ?? ''))?.length, 2)
     })
 
+    check('records an id once that several of its appends hold', async ({ store }) => {
+      const event = identified('evt_1', '{}', { stream: 'order-1' })
+      const { receipt } = await store.transaction(async (tx) => {
+        tx.append(append(event))
+        tx.append(append([event, anEvent({ stream: 'order-1' })]))
+      })
+      assert.equal(receipt?.duplicate, false)
+      assert.deepEqual(receipt?.streams, [{ stream: 'order-1', revision: 2 }])
+      assert.equal((await idsIn(store)).length, 2)
+      const reused = store.transaction(async (tx) => {
+        tx.append(append(identified('evt_2', '1')))
+        tx.append(append(identified('evt_2', '2')))
+      })
+      await refused('id-reused', reused)
+      assert.equal((await idsIn(store)).length, 2)
+    })
+
     check('without appends has no receipt', async ({ store }) => {
       const outcome = await store.transaction(async () => 7)
       assert.equal(outcome.result, 7)
