@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Command } from './fixtures/worker.ts'
 import { until } from './suite.ts'
 
-const WORKER = fileURLToPath(new URL('./fixtures/worker.ts', import.meta.url))
+// A source runs sources, what was built runs what was built.
+const WORKER = fileURLToPath(new URL(`./fixtures/worker${extname(import.meta.url)}`, import.meta.url))
 
 /** How another process opens the same store. */
 export interface StoreModule {
