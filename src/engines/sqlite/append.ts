@@ -47,7 +47,8 @@ export class LogWriter implements AppendView {
   readonly #limits: Capabilities
   readonly #lean: Statement
   readonly #wide: Statement
-  readonly #saveHead: Statement
+  readonly #createStream: Statement
+  readonly #moveStream: Statement
   readonly #saveMark: Statement
   readonly #saveId: Statement
   readonly #findHead: Statement<[string, string], [number, number, number]>
@@ -67,9 +68,11 @@ export class LogWriter implements AppendView {
     this.#limits = limits
     this.#lean = prepare(insert(LEAN))
     this.#wide = prepare(insert(WIDE))
-    this.#saveHead = prepare(
-      `insert into main.hodisa_streams (stream, tenant, revision, timestamp, position) values (?, ?, ?, ?, ?)
-       on conflict do update set revision = excluded.revision, timestamp = excluded.timestamp, position = excluded.position`,
+    this.#createStream = prepare(
+      'insert into main.hodisa_streams (revision, timestamp, position, stream, tenant) values (?, ?, ?, ?, ?)',
+    )
+    this.#moveStream = prepare(
+      'update main.hodisa_streams set revision = ?, timestamp = ?, position = ? where stream = ? and tenant = ?',
     )
     this.#saveMark = prepare(
       'insert into main.hodisa_stream_marks (stream, tenant, revision, position) values (?, ?, ?, ?)',
@@ -130,6 +133,7 @@ export class LogWriter implements AppendView {
       positions.push(head)
       if (stream !== null && revision !== null) {
         this.#heads.set(headName(tenant, stream), { revision, timestamp: planned.timestamp, position: head })
+        if (revision === 1) this.#createStream.run(1, planned.timestamp, head, stream, tenant)
         if (revision % MARK_EVERY === 0) this.#saveMark.run(stream, tenant, revision, head)
       }
       if (event.fingerprint !== null) {
@@ -138,7 +142,7 @@ export class LogWriter implements AppendView {
     }
     for (const stream of plan.heads.keys()) {
       const { revision, timestamp, position } = this.streamHead(stream)
-      this.#saveHead.run(stream, tenant, revision, timestamp, position)
+      if (revision > 1) this.#moveStream.run(revision, timestamp, position, stream, tenant)
     }
     if (this.#heads.size > MOST_CACHED) this.#heads.clear()
     const duplicate = plan.fresh.length === 0 && request.events.length > 0
