@@ -6,6 +6,7 @@ import type { SettledOptions } from './delivery/settled.ts'
 import type { EventContext } from './event/context.ts'
 import type { AnyEventDefinition } from './event/definition.ts'
 import type { Duration } from './event/duration.ts'
+import type { IdMaker } from './event/id.ts'
 import type { InputByType, RecordedFor, TypeOf, What } from './event/typed.ts'
 import type { EventExtras, NewEvent, RecordedEvent } from './event/types.ts'
 import type { Codec } from './log/codec.ts'
@@ -26,8 +27,10 @@ export interface HodisaOptions<Definitions extends readonly AnyEventDefinition[]
   readonly logger?: Logger
   /** `fsync` by default. */
   readonly durability?: Durability
-  /** For tests. */
+  /** Time, chance and new ids, for tests and simulations. */
   readonly clock?: Clock
+  readonly random?: () => number
+  readonly newId?: IdMaker
   /** How the data of events is kept; plain JSON by default. */
   readonly codec?: Codec
 }

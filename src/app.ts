@@ -10,6 +10,7 @@ import { HodisaError } from './errors.ts'
 import { withContext } from './event/context.ts'
 import type { AnyEventDefinition } from './event/definition.ts'
 import { type Duration, milliseconds } from './event/duration.ts'
+import { newId as newTypeId } from './event/id.ts'
 import { assertId, assertService, assertSource } from './event/names.ts'
 import { Registry } from './event/registry.ts'
 import type { RecordedEvent } from './event/types.ts'
@@ -63,7 +64,7 @@ class HodisaApp {
     this.#options = options
     this.#registry = registry
     this.#store = store
-    this.#preparer = new Preparer(registry, source, clock, codec)
+    this.#preparer = new Preparer(registry, source, clock, codec, options.newId ?? newTypeId)
     this.#decoder = new Decoder(registry, codec)
     this.#writer = new Writer(store, this.#preparer)
     this.#reader = new LogReader(store, this.#decoder)
@@ -140,7 +141,7 @@ class HodisaApp {
   }
 
   async #start(): Promise<void> {
-    const { clock, logger } = this.#options
+    const { clock, logger, random = Math.random, newId = newTypeId } = this.#options
     const services = [...this.#builders.values()].map(({ name, options, routes }) => {
       if (routes.isEmpty) {
         throw new HodisaError('invalid-definition', `service ${name} has no handler`, { service: name })
@@ -155,10 +156,10 @@ class HodisaApp {
         preparer: this.#preparer,
         clock,
         logger,
-        random: Math.random,
+        random,
       }
     })
-    this.#delivery = new Delivery(this.source, this.#store, clock, logger, services)
+    this.#delivery = new Delivery(this.source, this.#store, clock, logger, newId, services)
     await this.#delivery.start()
   }
 

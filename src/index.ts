@@ -26,6 +26,7 @@ export {
   unchecked,
 } from './event/definition.ts'
 export type { Duration } from './event/duration.ts'
+export type { IdMaker } from './event/id.ts'
 export type { RecordedOf, TypeOf } from './event/typed.ts'
 export type { EventExtras, EventKind, EventMetadata, NewEvent, RecordedEvent } from './event/types.ts'
 export type { Codec, CodecSubject } from './log/codec.ts'

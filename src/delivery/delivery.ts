@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { HodisaError } from '../errors.ts'
-import { newInstanceId } from '../event/id.ts'
+import type { IdMaker } from '../event/id.ts'
 import type { Clock, Hint, Logger, Store } from '../store/port.ts'
 import type { ServiceCore } from './core.ts'
 import { Runner } from './runner.ts'
@@ -26,7 +26,8 @@ export class Delivery {
   readonly #runners: readonly Runner[]
   /** By instance: its counter, and since when it stands there by the own clock. */
   readonly #seen = new Map<string, { beat: number; since: number }>()
-  #instance = newInstanceId()
+  readonly #newId: IdMaker
+  #instance: string
   #leasesUntil = 0
   #lastBeat = 0
   #beats = 0
@@ -36,7 +37,16 @@ export class Delivery {
   #beating: Promise<void> = Promise.resolve()
   #unwatch: () => void = () => undefined
 
-  constructor(source: string, store: Store, clock: Clock, logger: Logger, services: readonly ServiceToRun[]) {
+  constructor(
+    source: string,
+    store: Store,
+    clock: Clock,
+    logger: Logger,
+    newId: IdMaker,
+    services: readonly ServiceToRun[],
+  ) {
+    this.#newId = newId
+    this.#instance = newId('ins')
     this.#source = source
     this.#store = store
     this.#clock = clock
@@ -126,7 +136,7 @@ export class Delivery {
       instance: this.#instance,
     })
     this.#suspend()
-    this.#instance = newInstanceId()
+    this.#instance = this.#newId('ins')
     await this.#join()
     for (const runner of this.#runners) runner.resync()
   }

@@ -201,7 +201,7 @@ export class Runner {
         await this.#dispatcher.failing.defer(lane, LONG_LANE / 4)
     }
     // A long page of synchronous handlers must not keep timers and other processes' news from being heard.
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => this.#core.clock.after(0, resolve))
   }
 
   #accept(stored: StoredEvent): void {

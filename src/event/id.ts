@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto'
 import { TypeID, typeidUnboxed } from 'typeid-js'
 
-/** A new event id: a TypeID over UUIDv7, monotonic within the process. */
-export function newEventId(): string {
-  return typeidUnboxed('evt')
-}
+/** Makes ids that no one else makes, e.g. `evt_01h455vb4pex5vsknk084sn02q` for `evt`. */
+export type IdMaker = (prefix: string) => string
 
-export function newInstanceId(): string {
-  return typeidUnboxed('ins')
-}
+/** TypeIDs over UUIDv7, monotonic within the process. */
+export const newId: IdMaker = (prefix) => typeidUnboxed(prefix)
 
 /** The same id for the same parts, always: what a handler publishes, published again, is the same event. */
 export function derivedId(prefix: string, ...parts: readonly (string | number)[]): string {

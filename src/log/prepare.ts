@@ -3,7 +3,7 @@ import { HodisaError } from '../errors.ts'
 import { bucketOf } from '../event/bucket.ts'
 import { currentContext } from '../event/context.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
-import { newEventId } from '../event/id.ts'
+import type { IdMaker } from '../event/id.ts'
 import { fingerprint, toJson } from '../event/json.ts'
 import { assertId, assertKey, assertMetadataId, assertStream } from '../event/names.ts'
 import type { Registry } from '../event/registry.ts'
@@ -20,8 +20,10 @@ export class Preparer {
   readonly #source: string
   readonly #clock: Clock
   readonly #codec: Codec | undefined
+  readonly #newId: IdMaker
 
-  constructor(registry: Registry, source: string, clock: Clock, codec: Codec | undefined) {
+  constructor(registry: Registry, source: string, clock: Clock, codec: Codec | undefined, newId: IdMaker) {
+    this.#newId = newId
     this.#registry = registry
     this.#source = source
     this.#clock = clock
@@ -62,7 +64,7 @@ export class Preparer {
     extras: EventExtras,
     context: ReturnType<typeof currentContext>,
   ): EventToAppend {
-    const id = extras.id ?? newEventId()
+    const id = extras.id ?? this.#newId('evt')
     if (extras.id !== undefined) assertId(id)
     const text = toJson(data)
     const { stream, key } = placeOf(definition, data, extras)

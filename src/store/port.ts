@@ -213,7 +213,7 @@ export interface Clock {
   now(): number
   /** Ms from an arbitrary start; never jumps. */
   monotonic(): number
-  /** Calls back once after `ms`; the function it returns cancels. Timers do not keep the process alive where `background`. */
+  /** Calls back once after `ms`, at 0 in the next turn; the function it returns cancels. Timers do not keep the process alive where `background`. */
   after(ms: number, callback: () => void, background?: boolean): () => void
 }
 
