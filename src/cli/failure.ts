@@ -6,7 +6,7 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, refused: 4, store
 export type Exit = (typeof EXIT)[keyof typeof EXIT]
 
 /** What only the command itself can get wrong; all else is a HodisaError. */
-const FAULTS = {
+export const FAULTS = {
   usage: { exit: EXIT.usage, fix: 'Run the command with --help to see what it takes.' },
   'no-store': { exit: EXIT.usage, fix: 'Give --store <file>, or set HODISA_STORE.' },
   'store-unknown': { exit: EXIT.usage, fix: 'Give the path of a SQLite store: shop.db or sqlite:shop.db.' },
@@ -17,8 +17,9 @@ const FAULTS = {
   'invalid-json': { exit: EXIT.usage, fix: 'Give one JSON object: in quotes, as @file, or as - for standard input.' },
   'not-found': { exit: EXIT.notFound, fix: 'Check the id: `hodisa events list` shows the events of the store.' },
   incomplete: { exit: EXIT.failed, fix: 'Look at `hodisa dead list` for what is left.' },
-  'not-confirmed': { exit: EXIT.refused, fix: 'Give --yes to go ahead without being asked.' },
+  'not-confirmed': { exit: EXIT.refused, fix: 'Answer y, or give --yes to go ahead without being asked.' },
   interrupted: { exit: EXIT.interrupted, fix: 'Run it again to do the rest.' },
+  'output-failed': { exit: EXIT.failed, fix: 'Not everything was written: look at where standard output goes.' },
   internal: {
     exit: EXIT.failed,
     fix: 'This is a fault of hodisa: please report it. HODISA_DEBUG=1 shows where it happened.',
@@ -31,15 +32,15 @@ export class CommandError extends Error {
   readonly fix: string
   readonly exit: Exit
 
-  constructor(code: keyof typeof FAULTS, message: string, fix?: string) {
+  constructor(code: keyof typeof FAULTS, message: string) {
     super(message)
     this.code = code
-    this.fix = fix ?? FAULTS[code].fix
+    this.fix = FAULTS[code].fix
     this.exit = FAULTS[code].exit
   }
 }
 
-const EXITS: Partial<Record<ErrorCode, Exit>> = {
+export const EXITS: Partial<Record<ErrorCode, Exit>> = {
   'invalid-option': EXIT.usage,
   'invalid-name': EXIT.usage,
   'invalid-data': EXIT.usage,

@@ -82,7 +82,7 @@ test.each([
   ['an unknown event', 3, 'not-found', ['events', 'get', 'evt_none']],
   ['an unknown correlation', 3, 'not-found', ['trace', 'none']],
   ['an unknown service', 3, 'service-unknown', ['services', 'pause', 'none']],
-  ['an unknown service to forget', 3, 'not-found', ['services', 'forget', 'none', '--yes']],
+  ['an unknown service to forget', 3, 'service-unknown', ['services', 'forget', 'none', '--yes']],
   ['an unknown dead letter', 3, 'dead-letter-unknown', ['dead', 'show', 'none']],
   ['nobody to confirm', 4, 'not-confirmed', ['dead', 'drop', 'none']],
   ['another engine', 2, 'store-unknown', ['events', 'list', '--store', 'postgres://user:secret@host/db']],

@@ -9,6 +9,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   const program = programFor(terminal, json)
   try {
     await program.parseAsync(args, { from: 'user' })
+    await terminal.flush()
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok

@@ -1,6 +1,5 @@
-import type { App, From, ServiceStatus } from '../index.ts'
+import { type App, type From, HodisaError, type ServiceStatus } from '../index.ts'
 import { type Context, confirm, print } from './context.ts'
-import { CommandError } from './failure.ts'
 import { type Cell, localTime, printable, table } from './format.ts'
 
 export async function listServices(app: App, context: Context): Promise<void> {
@@ -43,8 +42,7 @@ export async function forgetService(app: App, context: Context, service: string)
 async function find(app: App, name: string): Promise<ServiceStatus> {
   const found = (await app.services.list()).find(({ service }) => service === name)
   if (found !== undefined) return found
-  const fix = 'Check the name: `hodisa services list` shows the services of the store.'
-  throw new CommandError('not-found', `no service is named ${JSON.stringify(name)}`, fix)
+  throw new HodisaError('service-unknown', `the store knows no service ${JSON.stringify(name)}`, { service: name })
 }
 
 async function done(context: Context, service: string, action: string): Promise<void> {

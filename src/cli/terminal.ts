@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { styleText } from 'node:util'
+import { CommandError } from './failure.ts'
 
 export type Style = Parameters<typeof styleText>[0]
 
@@ -17,6 +19,8 @@ export interface Terminal {
   readonly interrupted: boolean
   /** Resolves when there is room for more. Writes nothing to a closed pipe. */
   write(text: string): Promise<void>
+  /** Resolves when all is written that can be. @throws {CommandError} `output-failed` */
+  flush(): Promise<void>
   note(text: string): void
   /** Colours what is written, where colours are wanted: on a screen, without NO_COLOR. */
   style(style: Style, text: string): string
@@ -36,14 +40,11 @@ export function processTerminal(): Terminal {
       ended.abort()
     })
   }
+  let failure: Error | undefined
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     ended.abort()
     // The reader has gone (`| head -1`): no fault of ours. Anything else, such as a full disk, is.
-    if (error.code === 'EPIPE' || process.exitCode !== undefined) return
-    process.exitCode = 1
-    stderr.write(
-      `error output-failed: ${error.message}\nNot everything was written: correct where standard output goes.\n`,
-    )
+    if (error.code !== 'EPIPE') failure ??= error
   })
   stderr.on('error', () => undefined)
   return {
@@ -56,6 +57,11 @@ export function processTerminal(): Terminal {
     async write(text) {
       if (!stdout.writable || stdout.write(text)) return
       await once(stdout, 'drain', { signal: ended.signal }).catch(() => undefined)
+    },
+    async flush() {
+      await new Promise((resolve) => stdout.write('', resolve))
+      await setImmediate() // the stream says what went wrong after it has called back
+      if (failure !== undefined) throw new CommandError('output-failed', failure.message)
     },
     note: (text) => void stderr.write(text),
     style: (style, text) => styleText(style, text, { stream: stdout }),
