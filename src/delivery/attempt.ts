@@ -157,6 +157,7 @@ export class Attempt {
           (error) => {
             this.#state = 'dead'
             this.#killedBy = error
+            this.kill(error)
             throw error
           },
         )

@@ -97,7 +97,7 @@ export interface StoreTransaction {
 export interface Hint {
   /** There may be events above this position. */
   readonly head?: number
-  /** The state of groups, cursors or dead letters may have changed. */
+  /** The state of groups, or dead letters, may have changed. */
   readonly groups?: boolean
 }
 

@@ -124,7 +124,7 @@ export class MemoryStore implements Store {
       if (append !== undefined) appends.push(append)
       const receipt = appends.length === 0 ? undefined : this.#record(appends)
       groups.advance(change)
-      if ((change.cursors ?? change.deadLetters) !== undefined) this.#shared.tell({ groups: true })
+      if (change.deadLetters !== undefined) this.#shared.tell({ groups: true })
       return receipt
     })
   }

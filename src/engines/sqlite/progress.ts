@@ -84,7 +84,7 @@ export class ProgressWriter {
     }
   }
 
-  /** Whether others have to hear of it: cursors or dead letters were changed. */
+  /** Whether others have to hear of it: cursors are their owner's own business, dead letters are everybody's. */
   write(change: Progress): boolean {
     const { service, instance, mark, done = [], cursors = [], deadLetters = [] } = change
     for (const { bucket, position } of done) this.#addDone.run(service, position, bucket)
@@ -94,7 +94,7 @@ export class ProgressWriter {
       this.#raiseMark.run(service, instance, mark)
       this.#sweepDone.run(service, mark, instance)
     }
-    return cursors.length > 0 || deadLetters.length > 0
+    return deadLetters.length > 0
   }
 
   #changeCursor(service: string, change: CursorChange): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Hint } from '../port.ts'
 import { anEvent, append } from './events.ts'
+import { letterOf } from './group-values.ts'
 import { type Conformance, checks, until } from './suite.ts'
 
 /** Hints may be spurious, never missing where nothing fails. */
@@ -39,23 +40,9 @@ export function watchConformance(suite: Conformance): void {
         service: 'email',
         instance: 'i1',
         fences: [],
-        cursors: [
-          {
-            put: {
-              key: 'order-1',
-              bucket: 1,
-              position: 1,
-              state: 'retrying',
-              attempts: 1,
-              firstFailedAt: 1,
-              nextAttemptAt: 2,
-              error: null,
-              deadLetter: null,
-            },
-          },
-        ],
+        deadLetters: [{ put: letterOf('dl_1', 1) }],
       })
-      await until('the cursor is heard of', () => groups > before)
+      await until('the dead letter is heard of', () => groups > before)
     })
 
     check('ends when it is told to', async ({ store }) => {
