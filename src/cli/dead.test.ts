@@ -4,6 +4,9 @@ import { type App, type DeadLetter, defineEvent, hodisa, PermanentError } from '
 import { fakeTerminal, inProcess, jsonLines, newStore } from './fixtures/command.ts'
 import { run } from './run.ts'
 
+// Processes are slow to start on a machine that is busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 const Created = defineEvent('order.created')
 
 const nothing = () => undefined
@@ -26,14 +29,16 @@ async function shopWith(store: string, ...orders: { key: string; bad: boolean }[
   await app.start()
   for (const order of orders) await app.publish(Created({ ...order }, { key: order.key }))
   const bad = new Set(orders.filter((order) => order.bad).map(({ key }) => key)).size
-  await vi.waitFor(async () => expect(await app.deadLetters.list({ state: 'parked' })).toHaveLength(bad))
+  await vi.waitFor(async () => expect(await app.deadLetters.list({ state: 'parked' })).toHaveLength(bad), {
+    timeout: 10_000,
+  })
   return { app: app as unknown as App, handled }
 }
 
 async function letters(store: string, ...args: string[]): Promise<DeadLetter[]> {
   const { exit, out, err } = await inProcess(['dead', 'list', '--json', '--store', store, ...args])
   expect({ exit, err }).toEqual({ exit: 0, err: '' })
-  return jsonLines<DeadLetter>(out)
+  return jsonLines<DeadLetter>(out).sort((one, other) => one.key.localeCompare(other.key))
 }
 
 test('lists dead letters in columns, and shows one with its error and its event', async () => {
@@ -46,11 +51,12 @@ test('lists dead letters in columns, and shows one with its error and its event'
     { service: 'email', key: 'c' },
   ])
   expect(await letters(store, '--key', 'c')).toMatchObject([{ key: 'c' }])
-  expect(await letters(store, '--limit', '1')).toMatchObject([{ key: 'a' }])
+  expect(await letters(store, '--limit', '1')).toHaveLength(1)
   expect(await letters(store, '--service', 'other')).toEqual([])
 
   const human = await inProcess(['dead', 'list', '--store', store])
-  const [head, row] = human.out.split('\n')
+  const [head, ...rows] = human.out.split('\n')
+  const row = rows.find((line) => line.startsWith(found[0]?.id ?? '-'))
   expect(head).toMatch(/^ID +SERVICE +TYPE +KEY +STATE +ATTEMPTS +PARKED +ERROR$/)
   expect(row?.slice(head?.indexOf('ERROR'))).toBe('PermanentError: cannot mail a')
 
