@@ -70,11 +70,17 @@ export class Monitor {
     return INVOICES.reduce((sum, type) => sum + (this.#events.get(type) ?? 0), 0)
   }
 
+  /** From 0 to 1: how much of what is to come is recorded. */
+  get progress(): number {
+    return this.#total ? this.invoices / this.#total : 1
+  }
+
   get seconds(): number {
     return (performance.now() - this.#startedAt) / 1000
   }
 
-  async snapshot(): Promise<Snapshot> {
+  /** The lag is an upper bound: services that have `settled` have none, before their checkpoints say so. */
+  async snapshot({ settled = false } = {}): Promise<Snapshot> {
     const handled = new Map(this.#effects.counts()).set('order', this.invoices)
     const perSecond = this.#rates(new Map([...handled, ...this.#events]))
     const statuses = new Map((await this.#app.services.list()).map((status) => [status.service, status]))
@@ -88,10 +94,10 @@ export class Monitor {
         restarts: processes.reduce((sum, { restarts }) => sum + restarts, 0),
         handled: handled.get(name) ?? 0,
         perSecond: perSecond(name),
-        lag: status?.lag,
+        lag: settled && status !== undefined ? 0 : status?.lag,
         retrying: status?.retrying ?? 0,
         parked: (status?.parked ?? 0) + (status?.waiting ?? 0),
-        done: name === 'order' ? share(this.invoices, this.#total ?? this.invoices) : doneOf(status),
+        done: name === 'order' ? share(this.invoices, this.#total ?? this.invoices) : settled ? 1 : doneOf(status),
       }
     })
     return {

@@ -4,11 +4,11 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { type App, hodisa } from 'hodisa'
 import { sqlite } from 'hodisa/sqlite'
 import { receiptsFolder } from '../mail-provider.ts'
-import { eventOf } from '../orders/event.ts'
+import { eventIdOf } from '../orders/event.ts'
 import { source } from '../orders/source.ts'
 import { seededRandom } from '../random.ts'
 import { prepareTables } from '../tables.ts'
-import { CHAOS_SECONDS, chaos, endlessChaos } from './chaos.ts'
+import { CHAOS_SECONDS, type ChaosSetup, chaos, endlessChaos } from './chaos.ts'
 import { createDisplay } from './display.ts'
 import { Effects } from './effects.ts'
 import { Fleet } from './fleet.ts'
@@ -43,52 +43,38 @@ export async function runShop(options: Options, signals: Signals): Promise<Repor
   }
 }
 
-async function runOn(app: App, store: string, options: Options, { stop, kill }: Signals): Promise<Report | undefined> {
-  const { orders, once, down } = options
-  const display = createDisplay(
-    orders === undefined ? 'made-up orders' : basename(orders),
-    process.stdout.isTTY && !options.json,
-  )
+async function runOn(app: App, store: string, options: Options, signals: Signals): Promise<Report | undefined> {
+  const title = options.orders === undefined ? 'made-up orders' : basename(options.orders)
+  const display = createDisplay(title, process.stdout.isTTY && !options.json)
   const fleet = new Fleet({ notify: display.notify, env: childEnvironment(store) })
   const effects = new Effects(store)
   const ended = new AbortController()
-  const over = AbortSignal.any([stop, ended.signal])
-  kill.addEventListener('abort', () => fleet.killAll())
+  const over = AbortSignal.any([signals.stop, ended.signal])
+  signals.kill.addEventListener('abort', () => fleet.killAll())
   let kills = 0
 
   try {
     display.notify(`the store is ${store}`)
-    if (options.chaos) display.notify(`chaos with --seed ${options.seed}`)
-    for (const { name } of SERVICES) if (name !== 'order' && !down.includes(name)) fleet.start(name)
+    for (const { name } of SERVICES) if (name !== 'order' && !options.down.includes(name)) fleet.start(name)
     const expected = await idsInSource(options)
     const monitor = new Monitor(app, fleet, effects, expected?.size)
     fleet.start('order', orderArguments(options, expected?.size))
 
-    const work = async () => {
-      const setup = {
-        random: seededRandom(options.seed),
-        victims: () => fleet.instances,
-        onKill: ({ service }: { service: string }) => display.notify(`chaos: SIGKILL ${++kills}, to ${service}`),
-        signal: over,
-      }
-      if (options.chaos && !once) return await endlessChaos(setup)
-      if (options.chaos) await chaos(setup, () => monitor.invoices / Math.max(1, expected?.size ?? 1))
-      await fleet.ordersIn
-      for (const name of down) fleet.start(name)
-      await (once ? allSettled(app, over) : aborted(over))
-    }
-    const watching = Promise.all([monitor.watch(over), showUntil(over, monitor, display)])
-    await Promise.race([
-      unless(over, work()),
-      unless(over, watching).then(() => aborted(over)),
-      fleet.hopeless,
-      aborted(stop),
-    ])
+    const mayhem = unless(
+      over,
+      makeChaos(options, fleet, monitor, over, (service) => {
+        display.notify(`chaos: SIGKILL ${++kills}, to ${service} (--seed ${options.seed})`)
+      }),
+    )
+    const background = unless(over, Promise.all([monitor.watch(over), showUntil(over, monitor, display), mayhem]))
+    const work = unless(over, workThrough(options, app, fleet, mayhem, over))
+    await Promise.race([work, background, fleet.hopeless, aborted(signals.stop)])
 
     const { seconds } = monitor
-    display.show(await monitor.snapshot())
+    const done = options.once && !signals.stop.aborted
+    display.show(await monitor.snapshot({ settled: done }))
     await fleet.stop()
-    if (stop.aborted || expected === undefined) return undefined
+    if (!done || expected === undefined) return undefined
     return await reportOn({ app, effects, receipts: receiptsFolder(store), source: expected, kills, seconds })
   } finally {
     ended.abort()
@@ -98,12 +84,36 @@ async function runOn(app: App, store: string, options: Options, { stop, kill }: 
   }
 }
 
+/** Takes all orders in, then lets what was down catch up; resolves when nothing is left to do. */
+async function workThrough({ once, down }: Options, app: App, fleet: Fleet, mayhem: Promise<void>, over: AbortSignal) {
+  await fleet.ordersIn
+  if (once) await mayhem
+  for (const name of down) fleet.start(name)
+  await (once ? allSettled(app, over) : aborted(over))
+}
+
+async function makeChaos(
+  options: Options,
+  fleet: Fleet,
+  monitor: Monitor,
+  signal: AbortSignal,
+  onKill: (service: string) => void,
+): Promise<void> {
+  const setup: ChaosSetup = {
+    random: seededRandom(options.seed),
+    victims: () => fleet.instances,
+    onKill: ({ service }) => onKill(service),
+    signal,
+  }
+  if (options.chaos) await (options.once ? chaos(setup, () => monitor.progress) : endlessChaos(setup))
+}
+
 /** The ids of all events to come; undefined where they have no end. What cannot be read is for the order service to say. */
 async function idsInSource({ orders, count }: Options): Promise<ReadonlySet<string> | undefined> {
   if (orders === undefined && count === undefined) return undefined
   const ids = new Set<string>()
-  for await (const { invoice } of source({ file: orders, count }, () => undefined))
-    ids.add(eventOf(invoice).extras?.id ?? '')
+  const ignore = () => undefined
+  for await (const { invoice } of source({ file: orders, count }, ignore)) ids.add(eventIdOf(invoice))
   return ids
 }
 
