@@ -67,37 +67,30 @@ export class DeadLetters {
   async redrive(id: string, options: { readonly data?: unknown } = {}): Promise<void> {
     const letter = await this.#stored(id)
     const edited = options.data === undefined ? letter.edited : await this.#edited(letter, options.data)
-    await this.#change(letter, { ...letter, state: 'redriving', edited }, (cursor) => ({
-      ...cursor,
-      state: 'retrying',
-      attempts: 0,
-      nextAttemptAt: 0,
-    }))
+    await this.#change(letter, { ...letter, state: 'redriving', edited })
   }
 
   /** Gives the event up and goes on with its key; the letter stays, as `skipped`. */
   async skip(id: string): Promise<void> {
     const letter = await this.#stored(id)
-    await this.#change(letter, { ...letter, state: 'skipped' }, beyond)
+    await this.#change(letter, { ...letter, state: 'skipped' })
   }
 
   /** Gives the event up and goes on with its key; the letter is removed. */
   async drop(id: string): Promise<void> {
-    await this.#change(await this.#stored(id), null, beyond)
+    await this.#change(await this.#stored(id), null)
   }
 
-  async #change(
-    letter: StoredDeadLetter,
-    next: StoredDeadLetter | null,
-    move: (cursor: Cursor) => Cursor,
-  ): Promise<void> {
+  /** The cursor goes on from the letter's event: its owner sees from the letter what is to be done with it. */
+  async #change(letter: StoredDeadLetter, next: StoredDeadLetter | null): Promise<void> {
     const { id, service, bucket, state } = letter
     if (state === 'skipped' && next !== null) {
       throw new HodisaError('dead-letter-unknown', `dead letter ${id} was skipped: its key has gone on`, { id, state })
     }
     const cursors = await this.#store.groups.cursors(service, new Set([bucket]))
     const cursor = cursors.find(({ deadLetter }) => deadLetter === id)
-    const moved = cursor === undefined ? null : move(cursor)
+    const moved: Cursor | null =
+      cursor === undefined ? null : { ...cursor, state: 'retrying', attempts: 0, nextAttemptAt: 0 }
     if (await this.#store.deadLetters.update({ id, expected: state, letter: next, cursor: moved })) return
     throw new HodisaError('dead-letter-unknown', `dead letter ${id} was changed by somebody else meanwhile`, {
       id,
@@ -137,18 +130,5 @@ export class DeadLetters {
       event: edited === null ? event : { ...event, data: JSON.parse(edited) },
       edited: edited !== null,
     }
-  }
-}
-
-/** The key goes on behind its head. */
-function beyond(cursor: Cursor): Cursor {
-  return {
-    ...cursor,
-    position: cursor.position + 1,
-    state: 'retrying',
-    attempts: 0,
-    nextAttemptAt: 0,
-    error: null,
-    deadLetter: null,
   }
 }

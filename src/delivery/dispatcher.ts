@@ -5,7 +5,7 @@ import { Batcher, type BatchMember } from './batcher.ts'
 import { Breaker } from './breaker.ts'
 import type { ServiceCore } from './core.ts'
 import { Executor } from './executor.ts'
-import { FailingKeys } from './failing-keys.ts'
+import { FailingKeys, isDone } from './failing-keys.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
@@ -20,7 +20,7 @@ export interface DispatcherHost {
   persisted(share: Share): number
   write(change: Partial<Progress> & Pick<Progress, 'fences'>): Promise<void>
   stopService(reason: string): Promise<void>
-  giveUp(bucket: number): void
+  giveUp(bucket: number, ended: Promise<unknown>): void
   /** An entry is done; `recorded` where the store knows. */
   finished(entry: Entry, recorded: boolean): void
   /** An entry is not the window's any more: a cursor has it, or it is not ours. */
@@ -57,11 +57,12 @@ export class Dispatcher {
       lanes: this.lanes,
       executor: this.#executor,
       breaker: (route) => this.#breaker(route),
+      succeeded: (route) => this.#succeeded(route),
       scanned: () => host.scanned(),
       persisted: (share) => host.persisted(share),
       write: (change) => host.write(change),
       stopService: (reason) => host.stopService(reason),
-      giveUp: (bucket) => host.giveUp(bucket),
+      giveUp: (bucket, ended) => host.giveUp(bucket, ended),
       passed: (entry) => host.passed(entry),
       dispatch: () => this.dispatch(),
     })
@@ -149,7 +150,7 @@ export class Dispatcher {
         events: [entry.stored],
         attempt: 1,
         record: this.#record([entry]),
-        onStuck: () => this.#host.giveUp(entry.stored.bucket),
+        onStuck: (ended) => this.#host.giveUp(entry.stored.bucket, ended),
       })
     } catch (error) {
       outcome = Promise.reject(error)
@@ -188,15 +189,18 @@ export class Dispatcher {
   }
 
   #succeed(entry: Entry, route: Route, { recorded }: AttemptDone): void {
-    const breaker = this.#breaker(route)
-    const wasOpen = breaker.isOpen
-    breaker.succeed()
     this.#host.finished(entry, recorded)
-    if (wasOpen) this.#letGo(route)
+    this.#succeeded(route)
+  }
+
+  #succeeded(route: Route): void {
+    this.#breaker(route).succeed()
+    this.#letGo(route)
   }
 
   /** A fresh event failed, or cannot be handled here: its key is left to a cursor. */
   async #fail(lane: Lane, entry: Entry, route: Route | undefined, error: unknown): Promise<void> {
+    if (route !== undefined && isDone(error, entry.stored)) return this.#succeed(entry, route, { recorded: true })
     const share = this.#host.shares.get(entry.stored.bucket)
     const lost = share === undefined || share.epoch !== entry.epoch
     if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route, lost)
@@ -233,7 +237,6 @@ export class Dispatcher {
       await this.failing.step(failing)
     } catch (error) {
       if (!isHodisaError(error, 'lease-lost')) throw error
-      failing.idle = true
       this.#host.resync()
     } finally {
       this.#free(lane)
@@ -266,23 +269,23 @@ export class Dispatcher {
         events: [first.entry.stored, ...rest.map(({ entry }) => entry.stored)],
         attempt: 1,
         record: this.#record(entries),
-        onStuck: () => {
-          for (const { stored } of entries) this.#host.giveUp(stored.bucket)
+        onStuck: (ended) => {
+          for (const { stored } of entries) this.#host.giveUp(stored.bucket, ended)
         },
       })
-      this.#breaker(route).succeed()
-      for (const entry of entries) this.#host.finished(entry, recorded)
+      for (const entry of entries) this.#succeed(entry, route, { recorded })
       return true
     } catch (error) {
       if (isHodisaError(error, 'lease-lost')) {
         for (const { lane, entry } of open) {
-          this.#giveBack(lane, entry, route, this.#host.shares.get(entry.stored.bucket)?.epoch !== entry.epoch)
+          if (isDone(error, entry.stored)) this.#succeed(entry, route, { recorded: true })
+          else this.#giveBack(lane, entry, route, this.#host.shares.get(entry.stored.bucket)?.epoch !== entry.epoch)
         }
         return false
       }
       if (rest.length === 0) {
         await this.#fail(first.lane, first.entry, route, error)
-        return first.entry.status === 'passed'
+        return first.entry.status !== 'queued'
       }
       const middle = Math.ceil(open.length / 2)
       if (await this.#tryBatch(route, open.slice(0, middle))) return this.#tryBatch(route, open.slice(middle))
@@ -293,7 +296,7 @@ export class Dispatcher {
 
   /** Whether the key of a batch's event failed in an earlier half, so that a cursor has the event. */
   #cursorHas({ failing }: Lane, entry: Entry): boolean {
-    if (failing === undefined) return false
+    if (failing === undefined || entry.stored.position < failing.cursor.position) return false
     this.#host.passed(entry)
     failing.skippedTo = Math.max(failing.skippedTo, entry.stored.position)
     return true
@@ -325,10 +328,11 @@ export class Dispatcher {
     this.#held.set(route, held.add(lane))
     if (!Number.isFinite(wait) || this.#waiting.has(route)) return
     this.#waiting.add(route)
-    this.#core.clock.after(wait, () => {
+    const letGo = () => {
       this.#waiting.delete(route)
       this.#letGo(route)
-    })
+    }
+    this.#core.clock.after(wait, letGo, true)
   }
 
   #letGo(route: Route): void {

@@ -18,8 +18,8 @@ export interface Task {
   readonly events: readonly [StoredEvent, ...StoredEvent[]]
   readonly attempt: number
   readonly record: AttemptHost['record']
-  /** The handler has ignored its signal for {@link STUCK_AFTER}. */
-  onStuck(): void
+  /** The handler has ignored its signal for {@link STUCK_AFTER}; `ended` settles if it ever does. */
+  onStuck(ended: Promise<unknown>): void
 }
 
 /** Runs handlers: with a context, in the causal context of their event, for as long as they may take. */
@@ -85,7 +85,7 @@ export class Executor {
           type,
         })
         logger.error(stuck.message, { code: stuck.code, fix: stuck.fix, ...stuck.details })
-        task.onStuck()
+        task.onStuck(outcome)
       })
     })
     try {

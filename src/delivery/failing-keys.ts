@@ -1,5 +1,6 @@
 import { isHodisaError } from '../errors.ts'
 import { derivedId } from '../event/id.ts'
+import type { Registry } from '../event/registry.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, CursorChange, Progress, StoredDeadLetter } from '../store/groups.ts'
 import type { AttemptHost } from './attempt.ts'
@@ -25,12 +26,12 @@ export interface FailingKey {
   /** Nothing is left to do but for the mark to pass what the cursor did. */
   idle: boolean
   /** Below it, what the subscriptions say is finished is finished; from it on, only the cursor knows. */
-  readonly from: number
+  from: number
   /** Successes of the handler when the head failed first: more of them mean that it is not an outage. */
   successes: number
-  /** Events handled since the cursor was last written. */
-  unsaved: number
-  /** Events of the key that were read and not begun. */
+  /** Positions of events handled since the cursor was last written. */
+  unsaved: number[]
+  /** Events of the key that were read and are not finished. */
   ahead: readonly StoredEvent[]
   /** What an operator put in the place of the head's data: JSON text. */
   edited: string | null
@@ -47,6 +48,8 @@ export interface FailingKeysHost {
   readonly lanes: Lanes
   readonly executor: Executor
   breaker(route: Route): Breaker
+  /** A handler succeeded. */
+  succeeded(route: Route): void
   /** How far the instance has read. */
   scanned(): number
   /** Up to where the store knows a bucket to be finished. */
@@ -57,7 +60,7 @@ export interface FailingKeysHost {
   stopService(reason: string): Promise<void>
   /** Something can be done. */
   dispatch(): void
-  giveUp(bucket: number): void
+  giveUp(bucket: number, ended: Promise<unknown>): void
   /** The entry is left to the cursor. */
   passed(entry: Entry): void
 }
@@ -65,6 +68,9 @@ export interface FailingKeysHost {
 type Verdict = 'retry' | 'park' | 'skip' | 'stop'
 
 const SAVE_EVERY = 64
+/** How soon to go on after the store refused: because the bucket may be lost, or for a reason of its own. Ms. */
+const TRY_AGAIN_SOON = 50
+const TRY_AGAIN_LATER = 1_000
 /** How many events of a key are read ahead while it is drained. */
 const AHEAD = 50
 
@@ -102,8 +108,13 @@ export class FailingKeys {
     failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
     if (route === undefined) await this.#wait(failing, share, stored)
     else await this.#fail(failing, share, stored, route, error)
-    failing.skippedTo = Math.max(failing.skippedTo, lane.failing?.skippedTo ?? 0) // of a cursor it had for its length
-    lane.failing?.cancelTimer()
+    const before = lane.failing
+    if (before !== undefined) {
+      // A cursor stood further on: for the length of the lane, or because a pattern was added that begins before it.
+      failing.skippedTo = Math.max(failing.skippedTo, before.skippedTo)
+      failing.from = Math.max(failing.from, before.cursor.position)
+      before.cancelTimer()
+    }
     this.#keys.set(lane.key, failing)
     lane.failing = failing
     this.#leave(failing, lane.queue.splice(0))
@@ -176,6 +187,24 @@ export class FailingKeys {
     for (const failing of this.#keys.values()) if (failing.cursor.bucket === bucket) this.#remove(failing)
   }
 
+  /** Looks again at heads that nobody here could handle: they may not be wanted any more. */
+  reconsider(): void {
+    for (const failing of this.#keys.values()) {
+      if (failing.cursor.state !== 'waiting') continue
+      failing.cursor = { ...failing.cursor, state: 'retrying', nextAttemptAt: 0 }
+      this.schedule(failing)
+    }
+  }
+
+  /** Writes down what the cursors of these buckets have passed, before others go on with them. */
+  async save(buckets: ReadonlySet<number>): Promise<void> {
+    for (const failing of [...this.#keys.values()]) {
+      const share = this.#host.shares.get(failing.cursor.bucket)
+      if (share === undefined || !buckets.has(share.bucket) || failing.unsaved.length === 0) continue
+      await this.#save(failing, share, null)
+    }
+  }
+
   /** Looks again at keys that only waited for the mark to pass them. */
   retryClosing(): void {
     for (const failing of this.#keys.values()) this.#rouse(failing)
@@ -187,13 +216,29 @@ export class FailingKeys {
 
   /** Does the next thing for a key: its head, or the end of its cursor. The lane is busy meanwhile; `schedule` goes on. */
   async step(failing: FailingKey): Promise<void> {
+    try {
+      await this.#step(failing)
+    } catch (error) {
+      // The store refused, and says nothing about the event. Not at once again: it may refuse for a while.
+      const wait = isHodisaError(error, 'lease-lost') ? TRY_AGAIN_SOON : TRY_AGAIN_LATER
+      failing.cursor = { ...failing.cursor, nextAttemptAt: this.#core.clock.now() + wait }
+      throw error
+    }
+  }
+
+  async #step(failing: FailingKey): Promise<void> {
     const { cursor } = failing
     const share = this.#host.shares.get(cursor.bucket)
     if (share === undefined || share.draining !== undefined || cursor.state !== 'retrying') return
     if (cursor.nextAttemptAt > this.#core.clock.now()) return
     const head = await this.#head(failing, share)
     if (head === undefined) return this.#close(failing, share)
-    if (head.position !== cursor.position) failing.cursor = { ...cursor, position: head.position }
+    if (head.position !== cursor.position) failing.cursor = at(cursor, head.position)
+    failing.needs = undefined
+    failing.edited = null
+    if (failing.cursor.deadLetter !== null && (await this.#isGivenUp(failing, head))) {
+      return this.#advance(failing, share, head, 'given-up')
+    }
     const route = this.#core.routes.find(head.type)
     if (route === undefined || !this.#core.registry.canRead(head.type, head.version)) {
       await this.#wait(failing, share, head)
@@ -203,27 +248,48 @@ export class FailingKeys {
   }
 
   async #attempt(failing: FailingKey, share: Share, head: StoredEvent, route: Route): Promise<void> {
-    const before = failing.cursor
-    const breaker = this.#host.breaker(route)
+    const { attempts } = failing.cursor
+    let recorded = true
     try {
-      const stored = await this.#withEdit(failing, head)
-      const { recorded } = await this.#host.executor.run({
+      const done = await this.#host.executor.run({
         route,
-        events: [stored],
-        attempt: before.attempts + 1,
+        events: [withEdit(this.#core.registry, failing, head)],
+        attempt: attempts + 1,
         record: this.#record(failing, share, head),
-        onStuck: () => this.#host.giveUp(share.bucket),
+        onStuck: (ended) => this.#host.giveUp(share.bucket, ended),
       })
-      failing.cursor = passed(before, head)
-      breaker.succeed()
-      if (recorded) failing.unsaved = 0
-      else if (before.attempts > 0 || before.deadLetter !== null || ++failing.unsaved >= SAVE_EVERY) {
-        await this.#save(failing, share, before.deadLetter)
-      }
+      recorded = done.recorded
     } catch (error) {
-      if (isHodisaError(error, 'lease-lost')) throw error
-      if (failing.successes === Number.MAX_SAFE_INTEGER || before.attempts === 0) failing.successes = breaker.successes
-      await this.#fail(failing, share, head, route, error)
+      if (!isDone(error, head)) {
+        if (isHodisaError(error, 'lease-lost')) throw error
+        const { successes } = this.#host.breaker(route)
+        if (failing.successes === Number.MAX_SAFE_INTEGER || attempts === 0) failing.successes = successes
+        return this.#fail(failing, share, head, route, error)
+      }
+    }
+    this.#host.succeeded(route)
+    await this.#advance(failing, share, head, recorded ? 'recorded' : 'handled')
+  }
+
+  /** The head is done: the cursor passes it, and is written where it must be. */
+  async #advance(
+    failing: FailingKey,
+    share: Share,
+    head: StoredEvent,
+    how: 'recorded' | 'handled' | 'given-up',
+  ): Promise<void> {
+    const { attempts, deadLetter } = failing.cursor
+    failing.cursor = at(failing.cursor, head.position + 1)
+    failing.ahead = failing.ahead.filter(({ position }) => position > head.position)
+    // When other buckets are claimed, reading may go back below the cursor, which says nothing about what it has passed.
+    if (head.position > share.floor) share.done.add(head.position)
+    if (how === 'recorded') {
+      failing.unsaved = []
+      return
+    }
+    failing.unsaved.push(head.position)
+    if (attempts > 0 || deadLetter !== null || failing.unsaved.length >= SAVE_EVERY) {
+      await this.#save(failing, share, how === 'handled' ? deadLetter : null)
     }
   }
 
@@ -236,7 +302,9 @@ export class FailingKeys {
         service,
         instance: instance(),
         fences: [share],
-        cursors: [{ put: passed(failing.cursor, head) }],
+        done: [...this.#doneRows(failing, share), { bucket: share.bucket, position: head.position }],
+        once: true,
+        cursors: [{ put: at(failing.cursor, head.position + 1) }],
         ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
       }
       await store.progress(change, effects)
@@ -246,10 +314,17 @@ export class FailingKeys {
   async #save(failing: FailingKey, share: Share, deadLetter: string | null): Promise<void> {
     await this.#host.write({
       fences: [share],
+      done: this.#doneRows(failing, share),
       cursors: [{ put: failing.cursor }],
       ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
     })
-    failing.unsaved = 0
+    failing.unsaved = []
+  }
+
+  /** Done rows of what the mark has not passed. */
+  #doneRows({ unsaved }: FailingKey, share: Share): { bucket: number; position: number }[] {
+    const persisted = this.#host.persisted(share)
+    return unsaved.filter((position) => position > persisted).map((position) => ({ bucket: share.bucket, position }))
   }
 
   /** Writes down a failed attempt, and what follows from it. */
@@ -288,8 +363,9 @@ export class FailingKeys {
       said,
     )
     const letter = this.#letter(failing, head, { ...cursor, error: stored }, verdict === 'park' ? 'parked' : 'skipped')
+    if (verdict === 'skip') failing.unsaved.push(head.position)
     const next: Cursor =
-      verdict === 'park' ? { ...cursor, state: 'parked', deadLetter: letter.id } : passed(cursor, head)
+      verdict === 'park' ? { ...cursor, state: 'parked', deadLetter: letter.id } : at(cursor, head.position + 1)
     await this.#put(failing, share, next, letter)
   }
 
@@ -340,11 +416,13 @@ export class FailingKeys {
     const cursors: CursorChange[] = [{ put: cursor }]
     await this.#host.write({
       fences: [share],
+      done: this.#doneRows(failing, share),
       cursors,
       ...(letter !== undefined && { deadLetters: [{ put: letter }] }),
     })
+    for (const position of failing.unsaved) if (position > share.floor) share.done.add(position)
     failing.cursor = cursor
-    failing.unsaved = 0
+    failing.unsaved = []
   }
 
   /** The first event of the key, from the cursor on, that is still to be handled. */
@@ -356,9 +434,8 @@ export class FailingKeys {
       (event.position < failing.from ? shares.isOpen(share, event) : shares.isWanted(event))
     const known = failing.ahead.findIndex(isOpen)
     if (known >= 0) {
-      const head = failing.ahead[known]
-      failing.ahead = failing.ahead.slice(known + 1)
-      return head
+      failing.ahead = failing.ahead.slice(known) // the head too: it may have to be begun again
+      return failing.ahead[0]
     }
     const until = Math.max(this.#host.scanned(), share.floor)
     let after = Math.max(position - 1, failing.ahead.at(-1)?.position ?? 0)
@@ -367,8 +444,8 @@ export class FailingKeys {
       const page = await this.#core.store.readLog({ key: failing.lane.key, after, until, limit: AHEAD })
       const first = page.events.findIndex(isOpen)
       if (first >= 0) {
-        failing.ahead = page.events.slice(first + 1)
-        return page.events[first]
+        failing.ahead = page.events.slice(first)
+        return failing.ahead[0]
       }
       if (page.end) break
       after = page.scanned
@@ -382,7 +459,7 @@ export class FailingKeys {
     if (failing.skippedTo > failing.searchedTo) return // read on meanwhile: search again
     // The mark must have passed what the cursor did: without the cursor only the mark tells that it is done.
     if (this.#host.persisted(share) < failing.cursor.position - 1) {
-      if (failing.unsaved > 0) await this.#save(failing, share, null)
+      if (failing.unsaved.length > 0) await this.#save(failing, share, null)
       failing.idle = failing.skippedTo <= failing.searchedTo
       return
     }
@@ -395,13 +472,18 @@ export class FailingKeys {
     failing.cancelTimer()
     this.#keys.delete(failing.lane.key)
     if (failing.lane.failing === failing) failing.lane.failing = undefined
+    this.#host.lanes.tidy(failing.lane)
   }
 
   /** Lets the key go on when it is time. Its lane must be free. */
   schedule(failing: FailingKey): void {
     failing.cancelTimer()
-    if (failing.cursor.state !== 'retrying' || failing.idle || this.#keys.get(failing.lane.key) !== failing) return
-    if (this.#host.shares.get(failing.cursor.bucket)?.draining !== undefined) return
+    const { cursor, lane } = failing
+    if (cursor.state !== 'retrying' || failing.idle || this.#keys.get(lane.key) !== failing) return
+    if (this.#host.shares.get(cursor.bucket)?.draining !== undefined) return
+    // A clock that was set back must not make a retry wait for all that time.
+    const latest = this.#core.clock.now() + Math.max(this.#core.options.retry.max, TRY_AGAIN_LATER)
+    if (cursor.nextAttemptAt > latest) failing.cursor = { ...cursor, nextAttemptAt: latest }
     const wait = failing.cursor.nextAttemptAt - this.#core.clock.now()
     if (wait > 0) failing.cancelTimer = this.#core.clock.after(wait, () => this.schedule(failing))
     else {
@@ -416,17 +498,25 @@ export class FailingKeys {
     this.schedule(failing)
   }
 
-  async #withEdit(failing: FailingKey, head: StoredEvent): Promise<StoredEvent> {
+  /** Whether an operator has skipped or dropped the head. */
+  async #isGivenUp(failing: FailingKey, { position }: StoredEvent): Promise<boolean> {
     const { deadLetter } = failing.cursor
-    failing.edited = null
-    if (deadLetter === null) return head
-    const letter = await this.#core.store.deadLetters.get(deadLetter)
+    const letter = deadLetter === null ? undefined : await this.#core.store.deadLetters.get(deadLetter)
+    if (letter !== undefined && letter.position !== position) return false
     failing.edited = letter?.edited ?? null
-    if (failing.edited === null) return head
-    // What an operator edits is the event as shown: already at the current version.
-    const version = this.#core.registry.get(head.type)?.version ?? head.version
-    return { ...head, data: failing.edited, encoding: null, version }
+    return letter === undefined || letter.state === 'skipped'
   }
+}
+
+/** What an operator edits is the event as shown: already at the current version. */
+function withEdit(registry: Registry, { edited }: FailingKey, head: StoredEvent): StoredEvent {
+  if (edited === null) return head
+  return { ...head, data: edited, encoding: null, version: registry.get(head.type)?.version ?? head.version }
+}
+
+/** Whether an attempt was refused because the event is done: its effects were recorded by an attempt that did not hear of it. */
+export function isDone(error: unknown, { position }: StoredEvent): boolean {
+  return isHodisaError(error, 'lease-lost') && error.details.position === position
 }
 
 function failingKey(lane: Lane, cursor: Cursor): FailingKey {
@@ -438,7 +528,7 @@ function failingKey(lane: Lane, cursor: Cursor): FailingKey {
     idle: false,
     from: cursor.position,
     successes: 0,
-    unsaved: 0,
+    unsaved: [],
     ahead: [],
     edited: null,
     needs: undefined,
@@ -447,15 +537,7 @@ function failingKey(lane: Lane, cursor: Cursor): FailingKey {
   }
 }
 
-/** The cursor after its head: the next event of the key starts afresh. */
-function passed(cursor: Cursor, head: StoredEvent): Cursor {
-  return {
-    ...cursor,
-    position: head.position + 1,
-    state: 'retrying',
-    attempts: 0,
-    nextAttemptAt: 0,
-    error: null,
-    deadLetter: null,
-  }
+/** The cursor further on: the next event of the key starts afresh. */
+function at(cursor: Cursor, position: number): Cursor {
+  return { ...cursor, position, state: 'retrying', attempts: 0, nextAttemptAt: 0, error: null, deadLetter: null }
 }

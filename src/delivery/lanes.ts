@@ -62,7 +62,13 @@ export class Lanes {
   free(lane: Lane): void {
     lane.busy = false
     if (lane.queue.length > 0) this.offer(lane)
-    else if (lane.failing === undefined && !lane.ready) this.#lanes.delete(lane.key)
+    else this.tidy(lane)
+  }
+
+  /** Forgets a lane in which nothing is left. */
+  tidy(lane: Lane): void {
+    const { queue, busy, ready, failing, key } = lane
+    if (queue.length === 0 && !busy && !ready && failing === undefined) this.#lanes.delete(key)
   }
 
   /** Lanes that hold more, and that no cursor drains yet. */

@@ -22,6 +22,7 @@ export class Membership {
   readonly #unannounced = new Map<string, number>()
   #state: GroupState | undefined
   #leaving = false
+  #looking = false
 
   constructor(core: ServiceCore, shares: Shares, tracker: Tracker, dispatcher: Dispatcher) {
     this.#core = core
@@ -71,6 +72,7 @@ export class Membership {
   async leave(): Promise<void> {
     this.#leaving = true
     try {
+      await this.#dispatcher.failing.save(new Set([...this.#shares.values()].map(({ bucket }) => bucket)))
       if (this.#state !== undefined) await this.#tracker.flush(this.#state)
     } catch (error) {
       if (!isHodisaError(error, 'lease-lost')) throw error // somebody joined: the hand-over says all there is
@@ -89,9 +91,14 @@ export class Membership {
   }
 
   /** A handler of this bucket does not come back: others go on with it. */
-  giveUp(bucket: number): void {
+  giveUp(bucket: number, ended: Promise<unknown>): void {
     this.#stuck.add(bucket)
     this.#drain(bucket, null)
+    const back = () => {
+      this.#stuck.delete(bucket)
+      this.#dispatcher.nudge()
+    }
+    ended.then(back, back)
   }
 
   /** Tries a change by compare-and-set until it goes through, or nothing is to be changed. */
@@ -122,10 +129,13 @@ export class Membership {
     if (JSON.stringify(before?.subscriptions) === JSON.stringify(state.subscriptions)) return
     if (before !== undefined) {
       this.#tracker.keepFinished()
+      this.#tracker.settleDraining()
       this.#shares.rewind(state, this.#tracker.lowWater())
     }
     this.#shares.subscribe(state.subscriptions)
-    if (before !== undefined) this.#restart()
+    if (before === undefined) return
+    this.#restart()
+    this.#dispatcher.failing.reconsider()
   }
 
   /** Claims what is free and due to this instance. False when somebody else was quicker. */
@@ -149,6 +159,7 @@ export class Membership {
     const done = await store.groups.done(service, new Set(fresh.map(({ bucket }) => bucket)))
     const byBucket = Map.groupBy(done, ({ bucket }) => bucket)
     this.#tracker.keepFinished()
+    this.#tracker.settleDraining()
     this.#shares.raise(this.#tracker.lowWater())
     for (const lease of fresh) {
       this.#shares.take(
@@ -208,8 +219,9 @@ export class Membership {
     const leaving = [...this.#shares.values()].filter(({ draining }) => draining !== undefined)
     if (leaving.length === 0 || this.#state === undefined) return true
     const ready = leaving.filter(({ bucket }) => this.#stuck.has(bucket) || !this.#runs(bucket))
-    if (ready.length < leaving.length) this.#core.clock.after(LOOK_AGAIN, () => this.#dispatcher.nudge(), true)
+    if (ready.length < leaving.length) this.#lookAgain()
     if (ready.length === 0) return true
+    await this.#dispatcher.failing.save(new Set(ready.map(({ bucket }) => bucket)))
     await this.#tracker.flush(this.#state)
     const { store, service } = this.#core
     const handovers = ready.map((share) => this.#handover(share))
@@ -217,6 +229,16 @@ export class Membership {
     if (done) for (const { bucket } of ready) this.#lose(bucket)
     this.#reconcile(await store.groups.read(service))
     return done
+  }
+
+  #lookAgain(): void {
+    if (this.#looking) return
+    this.#looking = true
+    const look = () => {
+      this.#looking = false
+      this.#dispatcher.nudge()
+    }
+    this.#core.clock.after(LOOK_AGAIN, look, true)
   }
 
   #handover(share: Share): plan.Handover {

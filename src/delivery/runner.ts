@@ -47,8 +47,8 @@ export class Runner {
       persisted: ({ bucket }) => Math.max(this.#tracker.mark, this.#membership.state?.leases[bucket]?.checkpoint ?? 0),
       write: (change) => this.#write(change),
       stopService: (reason) => this.#pause(reason),
-      giveUp: (bucket) => {
-        this.#membership.giveUp(bucket)
+      giveUp: (bucket, ended) => {
+        this.#membership.giveUp(bucket, ended)
         this.resync()
       },
       finished: (entry, recorded) => this.#tracker.finished(entry, recorded),
@@ -216,10 +216,23 @@ export class Runner {
 
   /** A write that must succeed as long as the bucket is ours. */
   async #write(change: Partial<Progress> & Pick<Progress, 'fences'>): Promise<void> {
-    const { store, service, instance, clock, logger } = this.#core
+    const { store, service, instance } = this.#core
+    await this.#insist(() => store.progress({ ...change, service, instance: instance() }))
+  }
+
+  async #pause(reason: string): Promise<void> {
+    await this.#insist(() =>
+      this.#membership.change((state) => (state.paused === null ? { paused: reason } : undefined)),
+    )
+    this.resync()
+  }
+
+  /** Tries until the store takes it, the bucket is somebody else's, or the app has stopped. */
+  async #insist(write: () => Promise<unknown>): Promise<void> {
+    const { service, clock, logger } = this.#core
     for (let wait = 100; ; wait = Math.min(10_000, wait * 2)) {
       try {
-        await store.progress({ ...change, service, instance: instance() })
+        await write()
         return
       } catch (error) {
         if (isHodisaError(error, 'lease-lost') || isHodisaError(error, 'app-stopped') || this.#stopped) throw error
@@ -229,10 +242,5 @@ export class Runner {
         await new Promise<void>((resolve) => clock.after(wait, resolve))
       }
     }
-  }
-
-  async #pause(reason: string): Promise<void> {
-    await this.#membership.change((state) => (state.paused === null ? { paused: reason } : undefined))
-    this.resync()
   }
 }

@@ -94,14 +94,14 @@ export class Shares {
       const lease = state.leases[share.bucket]
       if (lease === undefined) continue
       const covered = new Map(coveredOf(lease))
+      const finished = Math.max(share.floor, share.draining === undefined ? lowWater : 0)
       for (const { pattern } of this.#subscriptions) {
-        covered.set(
-          pattern,
-          Math.max(lowWater, share.floor, covered.get(pattern) ?? 0, share.covered.get(pattern) ?? 0),
-        )
+        covered.set(pattern, Math.max(finished, covered.get(pattern) ?? 0, share.covered.get(pattern) ?? 0))
       }
       share.floor = lease.checkpoint
       share.covered = covered
+      // What is on its way out is not read any more: the next owner begins where the new subscription does.
+      if (share.draining !== undefined) share.draining = { ...share.draining, scanned: lease.checkpoint }
     }
   }
 

@@ -98,6 +98,13 @@ export class Tracker {
     return Math.max(share.floor, finished)
   }
 
+  /** Before the window is given up: what of the buckets on their way out it holds unfinished is left to the next owner. */
+  settleDraining(): void {
+    for (const share of this.#shares.values()) {
+      if (share.draining !== undefined) share.draining = { ...share.draining, scanned: this.finishedTo(share) }
+    }
+  }
+
   /** Before the window is given up: what is finished above the low-water mark is remembered by its share. */
   keepFinished(): void {
     for (const { status, stored, epoch } of this.#window) {
