@@ -9,15 +9,13 @@ await app.transaction(async (tx) => {
 })
 
 // #region batch
-app
-  .service('search', { concurrency: 100, from: 'start' })
-  .onBatch(OrderCreated, { size: 100, wait: '50ms' }, async (events, ctx) => {
-    await ctx.commit(async (tx) => {
-      for (const { data } of events) {
-        await tx.sql`insert into found (order_id) values (${data.orderId})`
-      }
-    }) // marks all of them
-  })
+app.service('search', { from: 'start' }).onBatch(OrderCreated, { size: 100, wait: '50ms' }, async (events, ctx) => {
+  await ctx.commit(async (tx) => {
+    for (const { data } of events) {
+      await tx.sql`insert into found (order_id) values (${data.orderId})`
+    }
+  }) // marks all of them
+})
 // #endregion
 
 await app.start()
