@@ -7,9 +7,10 @@ export function storePath(): string {
 
 /** Runs the services of an app until Ctrl-C, SIGTERM, or the end of the supervisor; running handlers may finish. */
 export async function serve(app: Pick<App, 'start' | 'stop'>): Promise<void> {
+  const started = app.start()
   stopOnSignals(app)
   endWithSupervisor(() => app.stop())
-  await app.start()
+  await started
   await tell('ready')
 }
 
@@ -31,9 +32,12 @@ const LONGEST_STOP = 15_000
 
 /** Nothing may be left behind when the supervisor was killed, and nobody is there to look after this process. */
 function endWithSupervisor(stop: () => void): void {
-  process.once('disconnect', () => {
+  if (process.send === undefined) return // started by hand
+  const end = () => {
     stop()
     setTimeout(() => process.exit(1), LONGEST_STOP).unref()
-  })
+  }
+  process.once('disconnect', end)
   process.channel?.unref() // waiting for its end is no reason to stay
+  if (!process.connected) end() // it was killed while this process was starting
 }

@@ -149,6 +149,19 @@ describe('the shop', { timeout: 120_000 }, () => {
     await expect.poll(() => processesOn(store), { timeout: 20_000 }).toEqual([])
   })
 
+  it.runIf(process.platform === 'linux')(
+    'leaves no process behind, even if it is killed while they start',
+    async () => {
+      const store = join(folder, 'shop.db')
+      const { child } = start('--store', store)
+      await expect
+        .poll(async () => (await processesOn(store)).length, { timeout: 20_000, interval: 5 })
+        .toBeGreaterThan(1)
+      child.kill('SIGKILL')
+      await expect.poll(() => processesOn(store), { timeout: 20_000 }).toEqual([])
+    },
+  )
+
   it('says what is wrong with how it is called', async () => {
     expect(await start('--down', 'order', '--once').outcome).toMatchObject({
       code: 2,
