@@ -34,7 +34,9 @@ function defaultsOf(heading: string): Record<string, unknown> {
     .split('\n## ', 1)
     .join()
     .matchAll(/^\| `(\w+)` \| (.*?) \| `(.*?)` \|/gm)
-  return Object.fromEntries([...rows].map(([, option = '', takes = '', text = '']) => [option, resolvedValue(takes, text)]))
+  return Object.fromEntries(
+    [...rows].map(([, option = '', takes = '', text = '']) => [option, resolvedValue(takes, text)]),
+  )
 }
 
 function resolvedValue(takes: string, text: string): unknown {
