@@ -41,6 +41,8 @@ export const ERRORS = {
   'already-committed': 'Call ctx.commit once per attempt, and publish inside it.',
   'commit-awaited-io': 'Await only `tx` inside the transaction; do the slow part before it.',
   'handler-timeout': 'Make the handler quicker, or raise the `timeout` of the service.',
+  'process-killed':
+    'Find what ends the process while this event is handled: an abort, an exit, or memory that runs out.',
   'handler-stuck': 'A handler ignored its `signal`: find what it waits for.',
   'service-running': 'Stop every instance of the service first.',
   'service-unknown': 'Check the name: `hodisa services list` shows the services of the store.',

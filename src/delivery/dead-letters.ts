@@ -1,11 +1,10 @@
 import { HodisaError } from '../errors.ts'
-import { toJson } from '../event/json.ts'
-import type { Registry } from '../event/registry.ts'
 import type { RecordedEvent } from '../event/types.ts'
-import type { Decoder } from '../log/decode.ts'
-import { validateData } from '../log/prepare.ts'
+import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, DeadLetterQuery, DeadLetterState, StoredDeadLetter, StoredError } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
+import { type DeadLetterSelection, selectionQuery } from './dead-letter-selection.ts'
+import { type Editing, editOf, withEdit } from './edits.ts'
 
 /** An event that a service gave up on. */
 export interface DeadLetter {
@@ -30,27 +29,38 @@ export interface DeadLetterFilter {
   /** A type. */
   readonly type?: string
   readonly state?: DeadLetterState
+  /** Only events up to this position, or recorded up to this time. */
+  readonly until?: Date | number
   /** Page size; 100 by default. */
   readonly limit?: number
   /** Id of the last letter of the page before. */
   readonly after?: string
 }
 
+/** How many letters are changed at once, so that they share the store's writes. */
+const TOGETHER = 32
+const PAGE = 500
+
+type Decision = (letter: StoredDeadLetter) => StoredDeadLetter | null
+
 /** What services gave up on, and what is to become of it. Works from any process, running services or not. */
 export class DeadLetters {
   readonly #store: Store
-  readonly #decoder: Decoder
-  readonly #registry: Registry
+  readonly #editing: Editing
 
-  constructor(store: Store, decoder: Decoder, registry: Registry) {
+  constructor(store: Store, editing: Editing) {
     this.#store = store
-    this.#decoder = decoder
-    this.#registry = registry
+    this.#editing = editing
   }
 
   /** By id, a page at a time. */
   async list(filter: DeadLetterFilter = {}): Promise<readonly DeadLetter[]> {
-    const query: DeadLetterQuery = { ...filter, limit: filter.limit ?? 100 }
+    const { until, ...rest } = filter
+    const query: DeadLetterQuery = {
+      ...rest,
+      ...(until !== undefined && (await selectionQuery(this.#store, { until }))),
+      limit: filter.limit ?? 100,
+    }
     const letters = await this.#store.deadLetters.list(query)
     return Promise.all(letters.map((letter) => this.#face(letter)))
   }
@@ -61,41 +71,96 @@ export class DeadLetters {
   }
 
   /**
-   * Tries again, ahead of what waits behind it. With `data`, the edited event takes the original's place, for this service
-   * only; the original stays in the log.
+   * Tries again, ahead of what waits behind it: one letter by its id, or all parked ones that match, in the order of the log.
+   * Resolves with how many; what happens to them then is the services' work. With `data`, which takes an id, the edited event
+   * takes the original's place, for this service only; the original stays in the log.
+   *
+   * @throws {HodisaError} `dead-letter-unknown`, `invalid-option`, `invalid-data`
    */
-  async redrive(id: string, options: { readonly data?: unknown } = {}): Promise<void> {
-    const letter = await this.#stored(id)
-    const edited = options.data === undefined ? letter.edited : await this.#edited(letter, options.data)
+  async redrive(what: string | DeadLetterSelection, options: { readonly data?: unknown } = {}): Promise<number> {
+    if (typeof what !== 'string') {
+      if (options.data !== undefined) throw refused('data', 'edited data is for one dead letter: give its id')
+      return this.#changeAll(what, (letter) => ({ ...letter, state: 'redriving' }))
+    }
+    const letter = await this.#stored(what)
+    const { data } = options
+    const edited = data === undefined ? letter.edited : await editOf(this.#editing, await this.#event(letter), data)
     await this.#change(letter, { ...letter, state: 'redriving', edited })
+    return 1
   }
 
-  /** Gives the event up and goes on with its key; the letter stays, as `skipped`. */
-  async skip(id: string): Promise<void> {
-    const letter = await this.#stored(id)
-    await this.#change(letter, { ...letter, state: 'skipped' })
+  /**
+   * Gives the event up and goes on with its key; the letter stays, as `skipped`. Given a selection, only with `all: true`: their
+   * services never handle these events. Resolves with how many.
+   */
+  async skip(what: string | DeadLetterSelection, options: { readonly all?: boolean } = {}): Promise<number> {
+    return this.#giveUp('skip', what, options, (letter) => ({ ...letter, state: 'skipped' }))
   }
 
-  /** Gives the event up and goes on with its key; the letter is removed. */
-  async drop(id: string): Promise<void> {
-    await this.#change(await this.#stored(id), null)
+  /** Like `skip`, but the letter is removed. */
+  async drop(what: string | DeadLetterSelection, options: { readonly all?: boolean } = {}): Promise<number> {
+    return this.#giveUp('drop', what, options, () => null)
   }
 
-  /** The cursor goes on from the letter's event: its owner sees from the letter what is to be done with it. */
+  async #giveUp(
+    call: 'skip' | 'drop',
+    what: string | DeadLetterSelection,
+    options: { readonly all?: boolean },
+    decide: Decision,
+  ): Promise<number> {
+    if (typeof what !== 'string') {
+      if (options.all !== true) throw refused('all', `${call} of all that match a selection needs { all: true }`)
+      return this.#changeAll(what, decide)
+    }
+    const letter = await this.#stored(what)
+    await this.#change(letter, decide(letter))
+    return 1
+  }
+
+  /** All that are parked now: what is parked meanwhile is left alone, and what somebody else changes meanwhile, too. */
+  async #changeAll(selection: DeadLetterSelection, decide: Decision): Promise<number> {
+    const query = await selectionQuery(this.#store, selection)
+    const found: Pick<StoredDeadLetter, 'id' | 'position'>[] = []
+    for (let after: string | undefined; ; after = found.at(-1)?.id) {
+      const page = { ...query, state: 'parked' as const, limit: PAGE, ...(after !== undefined && { after }) }
+      const letters = await this.#store.deadLetters.list(page)
+      for (const { id, position } of letters) found.push({ id, position })
+      if (letters.length < PAGE) break
+    }
+    found.sort((one, other) => one.position - other.position)
+    let changed = 0
+    for (let index = 0; index < found.length; index += TOGETHER) {
+      const some = found.slice(index, index + TOGETHER)
+      const outcomes = await Promise.all(some.map(({ id }) => this.#changeParked(id, decide)))
+      changed += outcomes.filter(Boolean).length
+    }
+    return changed
+  }
+
+  async #changeParked(id: string, decide: Decision): Promise<boolean> {
+    const letter = await this.#store.deadLetters.get(id)
+    return letter?.state === 'parked' && this.#update(letter, decide(letter))
+  }
+
   async #change(letter: StoredDeadLetter, next: StoredDeadLetter | null): Promise<void> {
-    const { id, service, bucket, state } = letter
+    const { id, state } = letter
     if (state === 'skipped' && next !== null) {
       throw new HodisaError('dead-letter-unknown', `dead letter ${id} was skipped: its key has gone on`, { id, state })
     }
-    const cursors = await this.#store.groups.cursors(service, new Set([bucket]))
-    const cursor = cursors.find(({ deadLetter }) => deadLetter === id)
-    const moved: Cursor | null =
-      cursor === undefined ? null : { ...cursor, state: 'retrying', attempts: 0, nextAttemptAt: 0 }
-    if (await this.#store.deadLetters.update({ id, expected: state, letter: next, cursor: moved })) return
+    if (await this.#update(letter, next)) return
     throw new HodisaError('dead-letter-unknown', `dead letter ${id} was changed by somebody else meanwhile`, {
       id,
       state,
     })
+  }
+
+  /** The cursor goes on from the letter's event: its owner sees from the letter what is to be done with it. */
+  async #update({ id, service, bucket, state }: StoredDeadLetter, next: StoredDeadLetter | null): Promise<boolean> {
+    const cursors = await this.#store.groups.cursors(service, new Set([bucket]))
+    const cursor = cursors.find(({ deadLetter }) => deadLetter === id)
+    const moved: Cursor | null =
+      cursor === undefined ? null : { ...cursor, state: 'retrying', attempts: 0, nextAttemptAt: 0 }
+    return this.#store.deadLetters.update({ id, expected: state, letter: next, cursor: moved })
   }
 
   async #stored(id: string): Promise<StoredDeadLetter> {
@@ -104,20 +169,15 @@ export class DeadLetters {
     throw new HodisaError('dead-letter-unknown', `there is no dead letter ${id}`, { id })
   }
 
-  async #edited(letter: StoredDeadLetter, data: unknown): Promise<string> {
-    const definition = this.#registry.get(letter.type)
-    return toJson(definition === undefined ? data : await validateData(definition, data))
+  async #event({ id, eventId }: StoredDeadLetter): Promise<StoredEvent> {
+    const [stored] = await this.#store.byIds([eventId])
+    if (stored !== undefined) return stored
+    throw new HodisaError('store-corrupt', `the event ${eventId} of dead letter ${id} is not in the log`, { id })
   }
 
   async #face(letter: StoredDeadLetter): Promise<DeadLetter> {
     const { id, service, key, state, attempts, error, edited } = letter
-    const [stored] = await this.#store.byIds([letter.eventId])
-    if (stored === undefined) {
-      throw new HodisaError('store-corrupt', `the event ${letter.eventId} of dead letter ${id} is not in the log`, {
-        id,
-      })
-    }
-    const event = await this.#decoder.decode(stored)
+    const event = await this.#editing.decoder.decode(withEdit(await this.#event(letter), edited))
     return {
       id,
       service,
@@ -127,8 +187,12 @@ export class DeadLetters {
       error,
       firstFailedAt: new Date(letter.firstFailedAt).toISOString(),
       parkedAt: new Date(letter.parkedAt).toISOString(),
-      event: edited === null ? event : { ...event, data: JSON.parse(edited) },
+      event,
       edited: edited !== null,
     }
   }
+}
+
+function refused(option: string, message: string): HodisaError {
+  return new HodisaError('invalid-option', `deadLetters: ${message}`, { option })
 }

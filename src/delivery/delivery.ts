@@ -3,10 +3,13 @@ import { HodisaError } from '../errors.ts'
 import type { IdMaker } from '../event/id.ts'
 import type { Clock, Hint, Logger, Store } from '../store/port.ts'
 import type { ServiceCore } from './core.ts'
+import { machineName, processExists } from './machine.ts'
 import { Runner } from './runner.ts'
 
 /** How often a process shows that it lives, and looks at the others. Ms. */
 const BEAT_EVERY = 1_000
+/** The first look at the others is soon: a process that was started again finds what it left. Ms. */
+const FIRST_BEAT_AFTER = 50
 /** A process whose counter did not move for so long, by the watcher's clock, is taken for dead. Ms. */
 export const LEASE = 6_000
 /** So long before the others may take over, a process begins nothing more. Ms. */
@@ -25,6 +28,9 @@ export class Delivery {
   readonly #source: string
   readonly #runners: readonly Runner[]
   /** By instance: its counter, and since when it stands there by the own clock. */
+  readonly #machine = machineName()
+  /** Processes of this machine, by instance. */
+  #neighbours = new Map<string, number>()
   readonly #seen = new Map<string, { beat: number; since: number }>()
   readonly #newId: IdMaker
   #instance: string
@@ -62,7 +68,7 @@ export class Delivery {
     await this.#join()
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint))
     for (const runner of this.#runners) await runner.start()
-    this.#scheduleBeat()
+    this.#scheduleBeat(FIRST_BEAT_AFTER)
   }
 
   async stop(timeout: number): Promise<void> {
@@ -88,6 +94,7 @@ export class Delivery {
       id: this.#instance,
       source: this.#source,
       host: hostname(),
+      machine: this.#machine,
       pid: process.pid,
       startedAt: this.#clock.now(),
     })
@@ -99,9 +106,9 @@ export class Delivery {
     this.#lastBeat = this.#clock.monotonic()
   }
 
-  #scheduleBeat(): void {
+  #scheduleBeat(wait = BEAT_EVERY): void {
     if (!this.#running) return
-    this.#cancelBeat = this.#clock.after(BEAT_EVERY, () => {
+    this.#cancelBeat = this.#clock.after(wait, () => {
       // Said here, not after the beat: a store that does not answer must not keep handlers running on a lost lease.
       if (this.#clock.monotonic() >= this.#leasesUntil) this.#suspend()
       this.#beating = this.#beat()
@@ -126,6 +133,7 @@ export class Delivery {
     if (!alive) return this.#rejoin()
     this.#holdSince(begun)
     const dead = this.#deadAmong(beats, stalled)
+    for (const id of await this.#endedNeighbours(beats)) dead.add(id)
     if (dead.size > 0) await this.#evict(dead, beats)
     await this.#look(beats)
   }
@@ -155,6 +163,16 @@ export class Delivery {
       else if (id !== this.#instance && now - seen.since >= LEASE) dead.add(id)
     }
     return dead
+  }
+
+  /** Instances on this machine whose process does not exist any more: nobody has to wait for their lease. */
+  async #endedNeighbours(beats: ReadonlyMap<string, number>): Promise<string[]> {
+    if ([...beats.keys()].some((id) => !this.#neighbours.has(id))) {
+      const all = await this.#store.presence.list()
+      // Of another machine: an id that always exists, so that it is not asked for again.
+      this.#neighbours = new Map(all.map(({ id, machine, pid }) => [id, machine === this.#machine ? pid : process.pid]))
+    }
+    return [...beats.keys()].filter((id) => !processExists(this.#neighbours.get(id) ?? process.pid))
   }
 
   async #evict(dead: ReadonlySet<string>, beats: ReadonlyMap<string, number>): Promise<void> {

@@ -6,6 +6,7 @@ import { Breaker } from './breaker.ts'
 import type { ServiceCore } from './core.ts'
 import { Executor } from './executor.ts'
 import { FailingKeys, isDone } from './failing-keys.ts'
+import type { Guard } from './guard.ts'
 import { type Lane, Lanes } from './lanes.ts'
 import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
@@ -48,10 +49,10 @@ export class Dispatcher {
   #dispatching = false
   #idle: (() => void)[] = []
 
-  constructor(core: ServiceCore, host: DispatcherHost) {
+  constructor(core: ServiceCore, host: DispatcherHost, guard: Guard) {
     this.#core = core
     this.#host = host
-    this.#executor = new Executor(core)
+    this.#executor = new Executor(core, guard, host.shares, () => host.mayStart())
     this.failing = new FailingKeys(core, {
       shares: host.shares,
       lanes: this.lanes,

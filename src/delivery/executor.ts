@@ -6,7 +6,10 @@ import type { StoredEvent } from '../store/events.ts'
 import { Attempt, type AttemptDone, type AttemptHost } from './attempt.ts'
 import type { BatchContext } from './context.ts'
 import type { ServiceCore } from './core.ts'
+import type { Guard } from './guard.ts'
 import type { Route } from './routes.ts'
+import type { Shares } from './shares.ts'
+import { Turns } from './turns.ts'
 
 /** How long after its timeout a handler may take to notice, before its bucket is given up. Ms. */
 export const STUCK_AFTER = 10_000
@@ -25,14 +28,58 @@ export interface Task {
 /** Runs handlers: with a context, in the causal context of their event, for as long as they may take. */
 export class Executor {
   readonly #core: ServiceCore
+  readonly #guard: Guard
+  readonly #shares: Shares
+  readonly #mayStart: () => boolean
   readonly #running = new Map<Attempt, Task>()
+  readonly #turns = new Turns()
 
-  constructor(core: ServiceCore) {
+  constructor(core: ServiceCore, guard: Guard, shares: Shares, mayStart: () => boolean) {
     this.#core = core
+    this.#guard = guard
+    this.#shares = shares
+    this.#mayStart = mayStart
   }
 
   /** Synchronous where everything about the attempt is. Rejects with what made it fail; may throw the same. */
   run(task: Task): AttemptDone | Promise<AttemptDone> {
+    return this.#guard.isActive || this.#turns.isTaken ? this.#guarded(task) : this.#start(task)
+  }
+
+  /** Begins with care what may kill the process. */
+  async #guarded(task: Task): Promise<AttemptDone> {
+    const [first, ...rest] = task.events
+    const held = task.events.map(({ bucket }) => this.#shares.get(bucket))
+    const start = () => {
+      const lost = held.some((share) => share === undefined || this.#shares.get(share.bucket) !== share)
+      if (!lost && this.#mayStart()) return this.#start(task)
+      throw new HodisaError(
+        'lease-lost',
+        `service ${this.#core.service}: the bucket was lost while ${first.type} waited`,
+      )
+    }
+    const cares = new Set(task.events.map((event) => this.#guard.careOf(event)))
+    if (cares.has('killer') || cares.has('alone')) {
+      // A batch is halved until the suspect is by itself.
+      if (rest.length > 0)
+        throw new Error(`${first.type} ${first.id}: the batch holds an event that may end the process`)
+      if (cares.has('killer')) throw await this.#guard.convict(first)
+      return this.#turns.alone(async () => {
+        await this.#guard.begin(task.events, true)
+        try {
+          return await start()
+        } finally {
+          await this.#guard.survived(first)
+        }
+      })
+    }
+    return this.#turns.together(async () => {
+      if (cares.has('careful')) await this.#guard.begin(task.events, false)
+      return start()
+    })
+  }
+
+  #start(task: Task): AttemptDone | Promise<AttemptDone> {
     const events = task.events.map((stored) => this.#core.decoder.decode(stored))
     return events.some((event) => event instanceof Promise)
       ? Promise.all(events).then((decoded) => this.#run(task, decoded))
@@ -65,6 +112,7 @@ export class Executor {
     const { clock, logger, options, service } = this.#core
     const [{ id, type }] = task.events
     this.#running.set(attempt, task)
+    const leave = this.#turns.enter()
     let cancel = clock.after(options.timeout, () => {
       attempt.kill(
         new HodisaError(
@@ -85,6 +133,7 @@ export class Executor {
           type,
         })
         logger.error(stuck.message, { code: stuck.code, fix: stuck.fix, ...stuck.details })
+        leave()
         task.onStuck(outcome)
       })
     })
@@ -93,6 +142,7 @@ export class Executor {
     } finally {
       cancel()
       this.#running.delete(attempt)
+      leave()
     }
   }
 }

@@ -1,12 +1,12 @@
 import { isHodisaError } from '../errors.ts'
 import { derivedId } from '../event/id.ts'
-import type { Registry } from '../event/registry.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, CursorChange, Progress, StoredDeadLetter } from '../store/groups.ts'
 import type { AttemptHost } from './attempt.ts'
 import { backoff } from './backoff.ts'
 import type { Breaker } from './breaker.ts'
 import type { ServiceCore } from './core.ts'
+import { withEdit } from './edits.ts'
 import type { Executor } from './executor.ts'
 import { isPermanent, storedError } from './failure.ts'
 import type { Needs } from './group-plan.ts'
@@ -33,7 +33,7 @@ export interface FailingKey {
   unsaved: number[]
   /** Events of the key that were read and are not finished. */
   ahead: readonly StoredEvent[]
-  /** What an operator put in the place of the head's data: JSON text. */
+  /** What an operator put in the place of the head's data, as the dead letter keeps it. */
   edited: string | null
   /** What an instance must be able to handle to go on, while this one cannot. */
   needs: Needs | undefined
@@ -65,7 +65,7 @@ export interface FailingKeysHost {
   passed(entry: Entry): void
 }
 
-type Verdict = 'retry' | 'park' | 'skip' | 'stop'
+type Verdict = 'retry' | 'park' | 'skip' | 'stop' | 'full' | 'overruled'
 
 const SAVE_EVERY = 64
 /** How soon to go on after the store refused: because the bucket may be lost, or for a reason of its own. Ms. */
@@ -240,8 +240,9 @@ export class FailingKeys {
       return this.#advance(failing, share, head, 'given-up')
     }
     const route = this.#core.routes.find(head.type)
-    if (route === undefined || !this.#core.registry.canRead(head.type, head.version)) {
-      await this.#wait(failing, share, head)
+    const { type, version } = withEdit(head, failing.edited)
+    if (route === undefined || !this.#core.registry.canRead(type, version)) {
+      await this.#wait(failing, share, { ...head, version })
       return
     }
     await this.#attempt(failing, share, head, route)
@@ -253,7 +254,7 @@ export class FailingKeys {
     try {
       const done = await this.#host.executor.run({
         route,
-        events: [withEdit(this.#core.registry, failing, head)],
+        events: [withEdit(head, failing.edited)],
         attempt: attempts + 1,
         record: this.#record(failing, share, head),
         onStuck: (ended) => this.#host.giveUp(share.bucket, ended),
@@ -335,12 +336,8 @@ export class FailingKeys {
     const attempts = failing.cursor.attempts + 1
     const stored = storedError(error)
     const firstFailedAt = attempts === 1 ? now : failing.cursor.firstFailedAt
-    const verdict = this.#verdict(
-      attempts,
-      firstFailedAt,
-      error,
-      this.#host.breaker(route).successes > failing.successes,
-    )
+    const othersSucceed = this.#host.breaker(route).successes > failing.successes
+    const verdict = await this.#checked(this.#verdict(attempts, firstFailedAt, error, othersSucceed), failing, head)
     const said = { service, id: head.id, type: head.type, key: failing.lane.key, attempts, error: stored.message }
     const nextAttemptAt = now + backoff(attempts, options.retry, random)
     const cursor: Cursor = {
@@ -351,11 +348,14 @@ export class FailingKeys {
       nextAttemptAt,
       error: stored,
     }
-    if (verdict === 'retry' || verdict === 'stop') {
-      logger[verdict === 'stop' ? 'error' : 'info'](`service ${service}: ${head.type} failed`, said)
+    if (verdict === 'overruled') return this.#put(failing, share, { ...failing.cursor, attempts: 0, nextAttemptAt: 0 })
+    if (verdict === 'retry' || verdict === 'stop' || verdict === 'full') {
+      logger[verdict === 'retry' ? 'info' : 'error'](`service ${service}: ${head.type} failed`, said)
       await this.#put(failing, share, { ...cursor, state: 'retrying' })
-      if (verdict === 'stop')
-        await this.#host.stopService(`${head.type} ${head.id} failed ${attempts} times: ${stored.message}`)
+      if (verdict === 'retry') return
+      const reason = `${head.type} ${head.id} failed ${attempts} times: ${stored.message}`
+      const full = `${options.maxParked} keys are parked, and that is maxParked: redrive or skip dead letters, then resume`
+      await this.#host.stopService(verdict === 'full' ? `${full}. ${reason}` : reason)
       return
     }
     logger.error(
@@ -375,6 +375,20 @@ export class FailingKeys {
       isPermanent(error) ||
       (attempts >= options.retry.attempts && (othersSucceed || clock.now() - firstFailedAt >= options.patience))
     return hopeless ? options.poison : 'retry'
+  }
+
+  /** What comes of a verdict: only so many keys are parked, and an operator may have decided while the attempt ran. */
+  async #checked(verdict: Verdict, failing: FailingKey, head: StoredEvent): Promise<Verdict> {
+    if (verdict !== 'park' && verdict !== 'skip') return verdict
+    const { edited, cursor } = failing
+    if (cursor.deadLetter !== null && ((await this.#isGivenUp(failing, head)) || failing.edited !== edited)) {
+      return 'overruled'
+    }
+    if (verdict === 'skip') return verdict
+    const { store, service, options } = this.#core
+    // A store that does not answer now must not keep the event from being parked.
+    const counted = await store.groups.progress(service).catch(() => undefined)
+    return counted !== undefined && counted.cursors.parked >= options.maxParked ? 'full' : 'park'
   }
 
   #letter(
@@ -506,12 +520,6 @@ export class FailingKeys {
     failing.edited = letter?.edited ?? null
     return letter === undefined || letter.state === 'skipped'
   }
-}
-
-/** What an operator edits is the event as shown: already at the current version. */
-function withEdit(registry: Registry, { edited }: FailingKey, head: StoredEvent): StoredEvent {
-  if (edited === null) return head
-  return { ...head, data: edited, encoding: null, version: registry.get(head.type)?.version ?? head.version }
 }
 
 /** Whether an attempt was refused because the event is done: its effects were recorded by an attempt that did not hear of it. */

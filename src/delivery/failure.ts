@@ -10,6 +10,7 @@ const PERMANENT = [
   'unknown-type',
   'upcast-failed',
   'store-corrupt',
+  'process-killed',
   'invalid-name',
 ] as const
 

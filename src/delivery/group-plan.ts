@@ -38,16 +38,20 @@ export function join(state: GroupState, member: Member, wanted: readonly Subscri
   return { members, subscriptions, fold, rewind: { from: start, patterns: [...known] } }
 }
 
-/** Takes dead instances out: their marks are folded into their leases, and the leases are free at the next epoch. */
-export function evict(state: GroupState, dead: ReadonlySet<string>): GroupUpdate | undefined {
+/**
+ * Takes dead instances out: their marks are folded into their leases, and the leases are free at the next epoch. What they
+ * may have had in hand, up to `head`, is begun with care from now on.
+ */
+export function evict(state: GroupState, dead: ReadonlySet<string>, head: number): GroupUpdate | undefined {
   const members = state.members.filter(({ instance }) => !dead.has(instance))
   if (members.length === state.members.length) return undefined
   return {
     members,
     fold: [...dead],
+    died: [...dead],
     leases: state.leases
       .filter(({ owner }) => owner !== null && dead.has(owner))
-      .map(({ bucket, epoch }) => ({ bucket, owner: null, epoch: epoch + 1 })),
+      .map(({ bucket, epoch }) => ({ bucket, owner: null, epoch: epoch + 1, carefulUntil: head })),
   }
 }
 

@@ -4,6 +4,7 @@ import type { GroupState, Member, Subscription } from '../store/groups.ts'
 import type { ServiceCore } from './core.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import * as plan from './group-plan.ts'
+import type { Guard } from './guard.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Tracker } from './tracker.ts'
 
@@ -16,6 +17,7 @@ export class Membership {
   readonly #shares: Shares
   readonly #tracker: Tracker
   readonly #dispatcher: Dispatcher
+  readonly #guard: Guard
   /** Buckets with a stuck handler: let go at once, and not claimed again. */
   readonly #stuck = new Set<number>()
   /** Subscriptions that no live member announces, and since when, by the own clock. */
@@ -24,7 +26,8 @@ export class Membership {
   #leaving = false
   #looking = false
 
-  constructor(core: ServiceCore, shares: Shares, tracker: Tracker, dispatcher: Dispatcher) {
+  constructor(core: ServiceCore, shares: Shares, tracker: Tracker, dispatcher: Dispatcher, guard: Guard) {
+    this.#guard = guard
     this.#core = core
     this.#shares = shares
     this.#tracker = tracker
@@ -156,12 +159,15 @@ export class Membership {
     const owned = this.#state?.leases.filter(({ owner }) => owner === instance()) ?? []
     const fresh = owned.filter(({ bucket }) => this.#shares.get(bucket) === undefined)
     if (fresh.length === 0) return
-    const done = await store.groups.done(service, new Set(fresh.map(({ bucket }) => bucket)))
+    const buckets = new Set(fresh.map(({ bucket }) => bucket))
+    const [done, started] = [await store.groups.done(service, buckets), await store.groups.started(service, buckets)]
+    const startedIn = Map.groupBy(started, ({ bucket }) => bucket)
     const byBucket = Map.groupBy(done, ({ bucket }) => bucket)
     this.#tracker.keepFinished()
     this.#tracker.settleDraining()
     this.#shares.raise(this.#tracker.lowWater())
     for (const lease of fresh) {
+      this.#guard.take(lease, startedIn.get(lease.bucket) ?? [])
       this.#shares.take(
         lease,
         (byBucket.get(lease.bucket) ?? []).map(({ position }) => position),
@@ -183,6 +189,7 @@ export class Membership {
     this.#dispatcher.dropQueued(({ stored }) => stored.bucket === bucket)
     this.#tracker.passBucket(bucket)
     this.#shares.drop(bucket)
+    this.#guard.drop(bucket)
     this.#dispatcher.failing.drop(bucket)
   }
 

@@ -32,6 +32,10 @@ export interface ServiceOptions {
   readonly timeout?: Duration
   /** How long an event may fail while nothing else succeeds, before it is parked all the same; 1 h by default. */
   readonly patience?: Duration
+  /** How many keys may be parked before the service is paused instead of parking more; 10,000 by default. */
+  readonly maxParked?: number
+  /** How often a process may die while it runs nothing but an event, before the event is parked; 3 by default. */
+  readonly crashAttempts?: number
   /** After how long without an instance that announces it a subscription ends, while others run; 15 min by default. */
   readonly abandonAfter?: Duration
 }
@@ -44,7 +48,9 @@ export interface ResolvedOptions {
   readonly poison: PoisonPolicy
   readonly timeout: number
   readonly patience: number
+  readonly maxParked: number
   readonly abandonAfter: number
+  readonly crashAttempts: number
 }
 
 const POLICIES: readonly PoisonPolicy[] = ['park', 'skip', 'stop']
@@ -52,7 +58,7 @@ const POLICIES: readonly PoisonPolicy[] = ['park', 'skip', 'stop']
 /** @throws {HodisaError} `invalid-option`, naming the option and the values it takes. */
 export function resolveOptions(options: ServiceOptions): ResolvedOptions {
   const { concurrency = 1, from = 'now', retry = {}, poison = 'park', timeout = '30s', patience = '1h' } = options
-  const { abandonAfter = '15m' } = options
+  const { abandonAfter = '15m', crashAttempts = 3 } = options
   if (!POLICIES.includes(poison)) throw invalid('poison', `one of ${POLICIES.join(', ')}`, poison)
   assertFrom(from)
   return {
@@ -61,7 +67,9 @@ export function resolveOptions(options: ServiceOptions): ResolvedOptions {
     poison,
     timeout: atLeast('timeout', milliseconds(timeout, 'timeout'), 1),
     patience: milliseconds(patience, 'patience'),
+    maxParked: atLeast('maxParked', options.maxParked ?? 10_000, 1, true),
     abandonAfter: milliseconds(abandonAfter, 'abandonAfter'),
+    crashAttempts: atLeast('crashAttempts', crashAttempts, 1, true),
     retry: {
       attempts: atLeast('retry.attempts', retry.attempts ?? 8, 1, true),
       min: milliseconds(retry.min ?? '200ms', 'retry.min'),

@@ -2,8 +2,9 @@ import { HodisaError, isHodisaError } from '../errors.ts'
 import { keyOf, type StoredEvent } from '../store/events.ts'
 import type { Progress } from '../store/groups.ts'
 import type { ServiceCore } from './core.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { Dispatcher, type DispatcherHost } from './dispatcher.ts'
 import * as plan from './group-plan.ts'
+import { Guard } from './guard.ts'
 import { Membership } from './membership.ts'
 import { Shares } from './shares.ts'
 import { Tracker } from './tracker.ts'
@@ -40,7 +41,8 @@ export class Runner {
   constructor(core: ServiceCore, host: RunnerHost) {
     this.#core = core
     this.#tracker = new Tracker(core, this.#shares, () => this.#rouse())
-    this.#dispatcher = new Dispatcher(core, {
+    const guard = new Guard(core)
+    const dispatcherHost: DispatcherHost = {
       shares: this.#shares,
       mayStart: () => !this.#draining && this.#membership.state?.paused === null && host.leasesHold(),
       scanned: () => this.#tracker.scanned,
@@ -55,8 +57,9 @@ export class Runner {
       passed: (entry) => this.#tracker.passed(entry),
       progressed: () => this.#rouse(),
       resync: () => this.resync(),
-    })
-    this.#membership = new Membership(core, this.#shares, this.#tracker, this.#dispatcher)
+    }
+    this.#dispatcher = new Dispatcher(core, dispatcherHost, guard)
+    this.#membership = new Membership(core, this.#shares, this.#tracker, this.#dispatcher, guard)
   }
 
   get service(): string {
@@ -101,7 +104,8 @@ export class Runner {
 
   /** Takes dead instances out of the group. */
   async evict(dead: ReadonlySet<string>): Promise<void> {
-    await this.#membership.change((state) => plan.evict(state, dead))
+    const head = await this.#core.store.head()
+    await this.#membership.change((state) => plan.evict(state, dead, head))
     this.resync()
   }
 

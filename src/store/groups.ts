@@ -34,6 +34,26 @@ export interface Lease {
   readonly covered: readonly { readonly pattern: string; readonly until: number }[] | null
   /** What the next owner must be able to handle, when the last one could not. */
   readonly needs: { readonly type: string; readonly version: number } | null
+  /** An owner died: up to this position, what is begun is written down first, to find what kills processes. */
+  readonly carefulUntil: number | null
+}
+
+/** An outage of what a handler depends on: new events of it are held back by all instances until one succeeds. */
+export interface OpenBreaker {
+  /** The patterns of the handler, as one text. */
+  readonly handler: string
+  /** Ms since 1970. */
+  readonly openedAt: number
+  /** The one instance that lets an event through now and then. */
+  readonly prober: string
+}
+
+/** An event that was begun with care: whoever finds it after a death knows what was in flight. */
+export interface StartedMark {
+  readonly bucket: number
+  readonly position: number
+  /** How often a process died while it ran nothing but this. */
+  readonly deaths: number
 }
 
 /** Everything rare about a service. `leases` has one row for each of the 256 buckets, in order. */
@@ -45,6 +65,7 @@ export interface GroupState {
   readonly paused: string | null
   readonly subscriptions: readonly Subscription[]
   readonly members: readonly Member[]
+  readonly breakers: readonly OpenBreaker[]
   /** `checkpoint` here is effective: the higher of the row's own and the owner's mark. */
   readonly leases: readonly Lease[]
 }
@@ -59,6 +80,9 @@ export interface GroupUpdate {
   readonly paused?: string | null
   readonly subscriptions?: readonly Subscription[]
   readonly members?: readonly Member[]
+  readonly breakers?: readonly OpenBreaker[]
+  /** Instances that died: each counts as a death for what it had begun alone. */
+  readonly died?: readonly string[]
   /**
    * Instances whose mark is first written into the checkpoints of the leases they own (never lowering one), and then
    * removed. Whoever claims, loses or evicts must fold, because a mark speaks for exactly the leases its owner had.
@@ -158,6 +182,10 @@ export interface Progress {
   readonly done?: readonly { readonly bucket: number; readonly position: number }[]
   /** Refuse the write with `lease-lost` if one of `done` stands already: its effect has happened. */
   readonly once?: boolean
+  /** Events that are about to begin. Finishing one, or a mark that passes it, takes it off again. */
+  readonly started?: readonly { readonly bucket: number; readonly position: number; readonly alone: boolean }[]
+  /** Positions that did not kill the process, though they may not be finished. */
+  readonly survived?: readonly number[]
   readonly cursors?: readonly CursorChange[]
   readonly deadLetters?: readonly DeadLetterChange[]
 }
@@ -180,6 +208,8 @@ export interface DeadLetterQuery {
   readonly key?: string
   readonly type?: string
   readonly state?: DeadLetterState
+  /** Positions at or below. */
+  readonly until?: number
   /** Ids that sort after this one. */
   readonly after?: string
   readonly limit: number

@@ -7,6 +7,7 @@ import type {
   GroupState,
   GroupUpdate,
   Progress,
+  StartedMark,
   StoredDeadLetter,
 } from './groups.ts'
 
@@ -106,6 +107,8 @@ export interface InstanceInfo {
   readonly id: string
   readonly source: string
   readonly host: string
+  /** Equal where process ids mean the same processes. */
+  readonly machine: string
   readonly pid: number
   readonly startedAt: number
 }
@@ -137,6 +140,8 @@ export interface Groups {
   progress(service: string): Promise<GroupProgress>
   /** Positions of done rows above the checkpoint of these buckets. */
   done(service: string, buckets: ReadonlySet<number>): Promise<readonly { bucket: number; position: number }[]>
+  /** What was begun with care in these buckets, and is not known to be finished. */
+  started(service: string, buckets: ReadonlySet<number>): Promise<readonly StartedMark[]>
   cursors(service: string, buckets?: ReadonlySet<number>): Promise<readonly Cursor[]>
 }
 

@@ -22,7 +22,7 @@ export class Letters {
     }
   }
 
-  list({ service, key, type, state, after, limit }: DeadLetterQuery): readonly StoredDeadLetter[] {
+  list({ service, key, type, state, until, after, limit }: DeadLetterQuery): readonly StoredDeadLetter[] {
     return [...this.#letters.values()]
       .filter(
         (letter) =>
@@ -30,6 +30,7 @@ export class Letters {
           (key === undefined || letter.key === key) &&
           (type === undefined || letter.type === type) &&
           (state === undefined || letter.state === state) &&
+          (until === undefined || letter.position <= until) &&
           (after === undefined || letter.id > after),
       )
       .sort((a, b) => (a.id < b.id ? -1 : 1))

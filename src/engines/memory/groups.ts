@@ -10,8 +10,10 @@ import {
   type Lease,
   type LeaseChange,
   type Member,
+  type OpenBreaker,
   type Progress,
   rewound,
+  type StartedMark,
   type Subscription,
 } from '../../store/groups.ts'
 import type { Letters } from './dead-letters.ts'
@@ -22,11 +24,14 @@ interface Group {
   paused: string | null
   subscriptions: readonly Subscription[]
   members: readonly Member[]
+  breakers: readonly OpenBreaker[]
   leases: readonly Lease[]
   /** Up to where each instance is finished, in all buckets it owns. */
   readonly marks: Map<string, number>
   /** Finished positions above the checkpoint, by bucket. */
   readonly done: Map<number, Set<number>>
+  /** What was begun with care, by position. */
+  readonly started: Map<number, StartedMark & { readonly instance: string; readonly alone: boolean }>
   readonly cursors: Map<string, Cursor>
 }
 
@@ -49,14 +54,33 @@ export class GroupTable {
   }
 
   read(service: string): GroupState {
-    const { revision, paused, subscriptions, members, leases, marks } = this.#groups.get(service) ?? newGroup()
-    return { service, revision, paused, subscriptions, members, leases: leases.map((lease) => effective(lease, marks)) }
+    const { revision, paused, subscriptions, members, breakers, leases, marks } =
+      this.#groups.get(service) ?? newGroup()
+    return {
+      service,
+      revision,
+      paused,
+      subscriptions,
+      members,
+      breakers,
+      leases: leases.map((lease) => effective(lease, marks)),
+    }
   }
 
   update(service: string, revision: number, change: GroupUpdate): boolean {
     const group = this.#groups.get(service) ?? newGroup()
     if (group.revision !== revision) return false
-    const { paused, subscriptions, members, fold = [], rewind, leases = [], forgetProgressAfter } = change
+    const {
+      paused,
+      subscriptions,
+      members,
+      breakers,
+      died = [],
+      fold = [],
+      rewind,
+      leases = [],
+      forgetProgressAfter,
+    } = change
     group.leases = folded(group.leases, new Set(fold), group.marks)
     if (rewind !== undefined) group.leases = group.leases.map((lease) => frozen(rewound(lease, rewind) ?? lease))
     group.leases = changed(group.leases, leases)
@@ -64,6 +88,12 @@ export class GroupTable {
     if (paused !== undefined) group.paused = paused
     if (subscriptions !== undefined) group.subscriptions = frozen(subscriptions)
     if (members !== undefined) group.members = frozen(members)
+    if (breakers !== undefined) group.breakers = frozen(breakers)
+    for (const mark of group.started.values()) {
+      if (mark.alone && died.includes(mark.instance)) {
+        group.started.set(mark.position, { ...mark, alone: false, deaths: mark.deaths + 1 })
+      }
+    }
     if (forgetProgressAfter !== undefined) this.#forgetAfter(service, group, forgetProgressAfter)
     group.revision = revision + 1
     this.#groups.set(service, group)
@@ -93,6 +123,13 @@ export class GroupTable {
       const above = [...(done.get(bucket) ?? [])].filter((position) => position > checkpoint)
       return above.sort((a, b) => a - b).map((position) => ({ bucket, position }))
     })
+  }
+
+  started(service: string, buckets: ReadonlySet<number>): readonly StartedMark[] {
+    const marks = [...(this.#groups.get(service)?.started.values() ?? [])].filter(({ bucket }) => buckets.has(bucket))
+    return marks
+      .toSorted((a, b) => a.position - b.position)
+      .map(({ bucket, position, deaths }) => ({ bucket, position, deaths }))
   }
 
   cursors(service: string, buckets?: ReadonlySet<number>): readonly Cursor[] {
@@ -136,14 +173,29 @@ export class GroupTable {
   }
 
   /** Writes progress that was found to be allowed. */
-  advance({ service, instance, mark, done = [], cursors = [], deadLetters = [] }: Progress): void {
+  advance({
+    service,
+    instance,
+    mark,
+    done = [],
+    started = [],
+    survived = [],
+    cursors = [],
+    deadLetters = [],
+  }: Progress): void {
     const group = this.#groups.get(service) ?? newGroup()
     // Progress alone records no service: it stays at revision 0 until its first update.
     this.#groups.set(service, group)
     for (const { bucket, position } of done) {
       const positions = group.done.get(bucket) ?? new Set()
       group.done.set(bucket, positions.add(position))
+      group.started.delete(position)
     }
+    for (const { bucket, position, alone } of started) {
+      const deaths = group.started.get(position)?.deaths ?? 0
+      group.started.set(position, { bucket, position, alone, instance, deaths })
+    }
+    for (const position of survived) group.started.delete(position)
     if (mark !== undefined) raiseMark(group, instance, mark)
     for (const change of cursors) {
       if ('put' in change) group.cursors.set(change.put.key, frozen(change.put))
@@ -159,6 +211,7 @@ export class GroupTable {
     for (const positions of group.done.values()) {
       for (const each of positions) if (each > position) positions.delete(each)
     }
+    for (const each of group.started.keys()) if (each > position) group.started.delete(each)
     for (const cursor of group.cursors.values()) {
       if (cursor.position > position) group.cursors.delete(cursor.key)
     }
@@ -168,16 +221,26 @@ export class GroupTable {
 
 function newGroup(): Group {
   const leases = Array.from({ length: BUCKETS }, (_, bucket) =>
-    Object.freeze<Lease>({ bucket, owner: null, epoch: 0, checkpoint: 0, covered: null, needs: null }),
+    Object.freeze<Lease>({
+      bucket,
+      owner: null,
+      epoch: 0,
+      checkpoint: 0,
+      covered: null,
+      needs: null,
+      carefulUntil: null,
+    }),
   )
   return {
     revision: 0,
     paused: null,
     subscriptions: [],
     members: [],
+    breakers: [],
     leases,
     marks: new Map(),
     done: new Map(),
+    started: new Map(),
     cursors: new Map(),
   }
 }
@@ -217,5 +280,8 @@ function raiseMark(group: Group, instance: string, mark: number): void {
     const positions = owner === instance ? group.done.get(bucket) : undefined
     if (positions === undefined) continue
     for (const position of positions) if (position <= mark) positions.delete(position)
+  }
+  for (const { bucket, position } of group.started.values()) {
+    if (position <= mark && group.leases[bucket]?.owner === instance) group.started.delete(position)
   }
 }

@@ -217,6 +217,7 @@ export class MemoryStore implements Store {
       forget: (service, revision) => this.#change(() => this.#shared.groups.forget(service, revision)),
       progress: (service) => this.#read(({ groups }) => groups.progress(service)),
       done: (service, buckets) => this.#read(({ groups }) => groups.done(service, buckets)),
+      started: (service, buckets) => this.#read(({ groups }) => groups.started(service, buckets)),
       cursors: (service, buckets) => this.#read(({ groups }) => groups.cursors(service, buckets)),
     }
   }

@@ -42,11 +42,12 @@ export class SqliteDeadLetters implements DeadLetters {
       `select ${COLUMNS} from hodisa_dead_letters
        where id > @after and (@service is null or service = @service) and (@key is null or "key" = @key)
          and (@type is null or type = @type) and (@state is null or state = @state)
+         and (@until is null or position <= @until)
        order by id limit @limit`,
     )
   }
 
-  list({ service, key, type, state, after, limit }: DeadLetterQuery): Promise<readonly StoredDeadLetter[]> {
+  list({ service, key, type, state, until, after, limit }: DeadLetterQuery): Promise<readonly StoredDeadLetter[]> {
     return this.#reader.read(() =>
       this.#list
         .all({
@@ -54,6 +55,7 @@ export class SqliteDeadLetters implements DeadLetters {
           key: key ?? null,
           type: type ?? null,
           state: state ?? null,
+          until: until ?? null,
           after: after ?? '',
           limit,
         })

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import type { Signals } from './signals.ts'
 import type { Effects } from './writer.ts'
 
-type LeaseRow = Omit<Lease, 'covered' | 'needs'> & { readonly covered: string | null }
+type LeaseRow = Omit<Lease, 'covered' | 'needs' | 'carefulUntil'> & { readonly covered: string | null }
 
 /** Changes of the state of services, inside a transaction that somebody else began. */
 export class GroupWriter {
@@ -18,6 +18,8 @@ export class GroupWriter {
   readonly #setPaused: Statement<[string | null, string]>
   readonly #setSubscriptions: Statement<[string, string]>
   readonly #setMembers: Statement<[string, string]>
+  readonly #setBreakers: Statement<[string, string]>
+  readonly #countDeath: Statement<[string, string]>
   readonly #foldMark: Statement<[string, string]>
   readonly #removeMark: Statement<[string, string]>
   readonly #leases: Statement<[string], LeaseRow>
@@ -40,6 +42,10 @@ export class GroupWriter {
     this.#setPaused = connection.prepare('update hodisa_groups set paused = ? where service = ?')
     this.#setSubscriptions = connection.prepare('update hodisa_groups set subscriptions = ? where service = ?')
     this.#setMembers = connection.prepare('update hodisa_groups set members = ? where service = ?')
+    this.#setBreakers = connection.prepare('update hodisa_groups set breakers = ? where service = ?')
+    this.#countDeath = connection.prepare(
+      'update hodisa_started set deaths = deaths + 1, alone = 0 where service = ? and instance = ? and alone = 1',
+    )
     this.#foldMark = connection.prepare(
       `update hodisa_leases set checkpoint = max(checkpoint, marked.mark) from hodisa_marks as marked
        where hodisa_leases.service = ? and hodisa_leases.owner = ?
@@ -57,6 +63,7 @@ export class GroupWriter {
       checkpoint: setter('checkpoint'),
       covered: setter('covered'),
       needs: setter('needs'),
+      carefulUntil: setter('careful_until'),
     }
   }
 
@@ -67,10 +74,22 @@ export class GroupWriter {
       this.#create.run(service)
       this.#createLeases.run(service)
     }
-    const { paused, subscriptions, members, fold = [], rewind, leases = [], forgetProgressAfter } = change
+    const {
+      paused,
+      subscriptions,
+      members,
+      breakers,
+      died = [],
+      fold = [],
+      rewind,
+      leases = [],
+      forgetProgressAfter,
+    } = change
     if (paused !== undefined) this.#setPaused.run(paused, service)
     if (subscriptions !== undefined) this.#setSubscriptions.run(JSON.stringify(subscriptions), service)
     if (members !== undefined) this.#setMembers.run(JSON.stringify(members), service)
+    if (breakers !== undefined) this.#setBreakers.run(JSON.stringify(breakers), service)
+    for (const instance of died) this.#countDeath.run(service, instance)
     for (const instance of fold) {
       this.#foldMark.run(service, instance)
       this.#removeMark.run(service, instance)
@@ -78,7 +97,7 @@ export class GroupWriter {
     if (rewind !== undefined) {
       for (const row of this.#leases.all(service)) {
         const covered: Lease['covered'] = row.covered === null ? null : JSON.parse(row.covered)
-        const lease = rewound({ ...row, covered, needs: null }, rewind)
+        const lease = rewound({ ...row, covered, needs: null, carefulUntil: null }, rewind)
         if (lease !== undefined) {
           this.#setLease(service, { bucket: lease.bucket, checkpoint: lease.checkpoint, covered: lease.covered })
         }
@@ -86,7 +105,7 @@ export class GroupWriter {
     }
     for (const lease of leases) this.#setLease(service, lease)
     if (forgetProgressAfter !== undefined) {
-      for (const table of ['hodisa_done', 'hodisa_cursors', 'hodisa_dead_letters']) {
+      for (const table of ['hodisa_done', 'hodisa_started', 'hodisa_cursors', 'hodisa_dead_letters']) {
         this.#connection
           .prepare(`delete from ${table} where service = ? and position > ?`)
           .run(service, forgetProgressAfter)
@@ -99,19 +118,20 @@ export class GroupWriter {
 
   forget(service: string, revision: number, effects: Effects): boolean {
     if ((this.#revision.get(service) ?? 0) !== revision) return false
-    for (const table of ['groups', 'leases', 'marks', 'done', 'cursors', 'dead_letters']) {
+    for (const table of ['groups', 'leases', 'marks', 'done', 'started', 'cursors', 'dead_letters']) {
       this.#connection.prepare(`delete from hodisa_${table} where service = ?`).run(service)
     }
     effects.groups = this.#signals.raise()
     return true
   }
 
-  #setLease(service: string, { bucket, owner, epoch, checkpoint, covered, needs }: LeaseChange): void {
+  #setLease(service: string, { bucket, owner, epoch, checkpoint, covered, needs, carefulUntil }: LeaseChange): void {
     const set = this.#leaseSetters
     if (owner !== undefined) set.owner.run(owner, service, bucket)
     if (epoch !== undefined) set.epoch.run(epoch, service, bucket)
     if (checkpoint !== undefined) set.checkpoint.run(checkpoint, service, bucket)
     if (covered !== undefined) set.covered.run(covered === null ? null : JSON.stringify(covered), service, bucket)
+    if (carefulUntil !== undefined) set.carefulUntil.run(carefulUntil, service, bucket)
     if (needs !== undefined) set.needs.run(needs === null ? null : JSON.stringify(needs), service, bucket)
   }
 }

@@ -1,6 +1,14 @@
 import type { Statement } from 'better-sqlite3'
 import { BUCKETS } from '../../event/bucket.ts'
-import type { Cursor, CursorState, GroupProgress, GroupState, GroupUpdate, Lease } from '../../store/groups.ts'
+import type {
+  Cursor,
+  CursorState,
+  GroupProgress,
+  GroupState,
+  GroupUpdate,
+  Lease,
+  StartedMark,
+} from '../../store/groups.ts'
 import type { Groups } from '../../store/port.ts'
 import type { GroupWriter } from './group-writer.ts'
 import type { Reader } from './reader.ts'
@@ -12,6 +20,7 @@ interface GroupRow {
   paused: string | null
   subscriptions: string
   members: string
+  breakers: string
 }
 
 type LeaseRow = [
@@ -21,6 +30,7 @@ type LeaseRow = [
   checkpoint: number,
   covered: string | null,
   needs: string | null,
+  carefulUntil: number | null,
 ]
 
 interface CursorRow {
@@ -46,6 +56,7 @@ export class SqliteGroups implements Groups {
   readonly #leases: Statement<[string], LeaseRow>
   readonly #counts: Statement<[string], [CursorState, number]>
   readonly #done: Statement<[string, string], [number, number]>
+  readonly #started: Statement<[string, string], StartedMark>
   readonly #cursors: Statement<[string], CursorRow>
 
   constructor(writer: Writer, reader: Reader, changes: GroupWriter) {
@@ -56,11 +67,12 @@ export class SqliteGroups implements Groups {
     this.#list = connection.prepare<[], string>('select service from hodisa_groups order by service').pluck()
     this.#revisions = tuples(connection, 'select service, revision from hodisa_groups')
     this.#group = connection.prepare(
-      'select revision, paused, subscriptions, members from hodisa_groups where service = ?',
+      'select revision, paused, subscriptions, members, breakers from hodisa_groups where service = ?',
     )
     this.#leases = tuples(
       connection,
-      `select lease.bucket, lease.owner, lease.epoch, max(lease.checkpoint, coalesce(marked.mark, 0)), lease.covered, lease.needs
+      `select lease.bucket, lease.owner, lease.epoch, max(lease.checkpoint, coalesce(marked.mark, 0)), lease.covered, lease.needs,
+           lease.careful_until
          from hodisa_leases as lease
          left join hodisa_marks as marked on marked.service = lease.service and marked.instance = lease.owner
          where lease.service = ? order by lease.bucket`,
@@ -75,6 +87,10 @@ export class SqliteGroups implements Groups {
          where done.service = ? and done.bucket in (select value from json_each(?))
            and done.position > max(lease.checkpoint, coalesce(marked.mark, 0))
          order by done.position`,
+    )
+    this.#started = connection.prepare(
+      `select bucket, position, deaths from hodisa_started
+       where service = ? and bucket in (select value from json_each(?)) order by position`,
     )
     this.#cursors = connection.prepare(
       `select "key", bucket, position, state, attempts, first_failed_at as firstFailedAt,
@@ -96,6 +112,7 @@ export class SqliteGroups implements Groups {
         paused: group?.paused ?? null,
         subscriptions: group === undefined ? [] : JSON.parse(group.subscriptions),
         members: group === undefined ? [] : JSON.parse(group.members),
+        breakers: group === undefined ? [] : JSON.parse(group.breakers),
         leases: group === undefined ? unowned() : this.#leases.all(service).map(toLease),
       }
     })
@@ -130,6 +147,10 @@ export class SqliteGroups implements Groups {
     )
   }
 
+  started(service: string, buckets: ReadonlySet<number>): Promise<readonly StartedMark[]> {
+    return this.#reader.read(() => this.#started.all(service, JSON.stringify([...buckets])))
+  }
+
   cursors(service: string, buckets?: ReadonlySet<number>): Promise<readonly Cursor[]> {
     return this.#reader.read(() => {
       const rows = this.#cursors.all(service)
@@ -140,10 +161,10 @@ export class SqliteGroups implements Groups {
 }
 
 function unowned(): Lease[] {
-  return Array.from({ length: BUCKETS }, (_, bucket) => toLease([bucket, null, 0, 0, null, null]))
+  return Array.from({ length: BUCKETS }, (_, bucket) => toLease([bucket, null, 0, 0, null, null, null]))
 }
 
-function toLease([bucket, owner, epoch, checkpoint, covered, needs]: LeaseRow): Lease {
+function toLease([bucket, owner, epoch, checkpoint, covered, needs, carefulUntil]: LeaseRow): Lease {
   return {
     bucket,
     owner,
@@ -151,5 +172,6 @@ function toLease([bucket, owner, epoch, checkpoint, covered, needs]: LeaseRow): 
     checkpoint,
     covered: covered === null ? null : JSON.parse(covered),
     needs: needs === null ? null : JSON.parse(needs),
+    carefulUntil,
   }
 }

@@ -20,8 +20,8 @@ export class SqlitePresence implements Presence {
     this.#writer = writer
     this.#reader = reader
     this.#join = connection.prepare(
-      `insert into hodisa_presence (id, source, host, pid, started_at) values (@id, @source, @host, @pid, @startedAt)
-       on conflict do update set source = excluded.source, host = excluded.host, pid = excluded.pid,
+      `insert into hodisa_presence (id, source, host, machine, pid, started_at) values (@id, @source, @host, @machine, @pid, @startedAt)
+       on conflict do update set source = excluded.source, host = excluded.host, machine = excluded.machine, pid = excluded.pid,
          started_at = excluded.started_at`,
     )
     this.#beat = connection.prepare('update hodisa_presence set beats = beats + 1 where id = ?')
@@ -29,7 +29,7 @@ export class SqlitePresence implements Presence {
     this.#leave = connection.prepare('delete from hodisa_presence where id = ?')
     this.#leaveAt = connection.prepare('delete from hodisa_presence where id = ? and beats = ?')
     this.#list = reader.connection.prepare(
-      'select id, source, host, pid, started_at as startedAt from hodisa_presence order by started_at, id',
+      'select id, source, host, machine, pid, started_at as startedAt from hodisa_presence order by started_at, id',
     )
   }
 

@@ -11,6 +11,9 @@ export class ProgressWriter {
   readonly #addDone: Statement<[string, number, number]>
   readonly #raiseMark: Statement<[string, string, number]>
   readonly #sweepDone: Statement<[string, number, string]>
+  readonly #addStarted: Statement<[string, number, number, string, number]>
+  readonly #removeStarted: Statement<[string, number]>
+  readonly #sweepStarted: Statement<[string, number, string]>
   readonly #putCursor: Statement<[string, ...unknown[]]>
   readonly #removeCursor: Statement<[string, string]>
   readonly #putLetter: Statement<unknown[]>
@@ -37,6 +40,16 @@ export class ProgressWriter {
       `delete from hodisa_done where service = ? and position <= ? and exists (
          select 1 from hodisa_leases as lease
          where lease.service = hodisa_done.service and lease.bucket = hodisa_done.bucket and lease.owner = ?)`,
+    )
+    this.#addStarted = connection.prepare(
+      `insert into hodisa_started (service, position, bucket, instance, alone) values (?, ?, ?, ?, ?)
+       on conflict do update set instance = excluded.instance, alone = excluded.alone`,
+    )
+    this.#removeStarted = connection.prepare('delete from hodisa_started where service = ? and position = ?')
+    this.#sweepStarted = connection.prepare(
+      `delete from hodisa_started where service = ? and position <= ? and exists (
+         select 1 from hodisa_leases as lease
+         where lease.service = hodisa_started.service and lease.bucket = hodisa_started.bucket and lease.owner = ?)`,
     )
     this.#putCursor = connection.prepare(
       `insert into hodisa_cursors (service, "key", bucket, position, state, attempts, first_failed_at, next_attempt_at,
@@ -86,13 +99,21 @@ export class ProgressWriter {
 
   /** Whether others have to hear of it: cursors are their owner's own business, dead letters are everybody's. */
   write(change: Progress): boolean {
-    const { service, instance, mark, done = [], cursors = [], deadLetters = [] } = change
-    for (const { bucket, position } of done) this.#addDone.run(service, position, bucket)
+    const { service, instance, mark, done = [], started = [], survived = [], cursors = [], deadLetters = [] } = change
+    for (const { bucket, position } of done) {
+      this.#addDone.run(service, position, bucket)
+      this.#removeStarted.run(service, position)
+    }
+    for (const { bucket, position, alone } of started) {
+      this.#addStarted.run(service, position, bucket, instance, alone ? 1 : 0)
+    }
+    for (const position of survived) this.#removeStarted.run(service, position)
     for (const cursor of cursors) this.#changeCursor(service, cursor)
     for (const letter of deadLetters) this.#changeLetter(service, letter)
     if (mark !== undefined) {
       this.#raiseMark.run(service, instance, mark)
       this.#sweepDone.run(service, mark, instance)
+      this.#sweepStarted.run(service, mark, instance)
     }
     return deadLetters.length > 0
   }

@@ -96,7 +96,8 @@ create table hodisa_groups (
   revision integer not null,
   paused text,
   subscriptions text not null,
-  members text not null
+  members text not null,
+  breakers text not null default '[]'
 ) without rowid;
 
 create table hodisa_leases (
@@ -107,6 +108,7 @@ create table hodisa_leases (
   checkpoint integer not null default 0,
   covered text,
   needs text,
+  careful_until integer,
   primary key (service, bucket)
 ) without rowid;
 
@@ -121,6 +123,17 @@ create table hodisa_done (
   service text not null,
   position integer not null,
   bucket integer not null,
+  primary key (service, position)
+) without rowid;
+
+-- What was begun with care, after a process died.
+create table hodisa_started (
+  service text not null,
+  position integer not null,
+  bucket integer not null,
+  instance text not null,
+  alone integer not null,
+  deaths integer not null default 0,
   primary key (service, position)
 ) without rowid;
 
@@ -159,6 +172,7 @@ create table hodisa_presence (
   id text primary key,
   source text not null,
   host text not null,
+  machine text not null,
   pid integer not null,
   started_at integer not null,
   beats integer not null default 0

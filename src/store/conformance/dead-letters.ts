@@ -80,6 +80,7 @@ export function deadLettersConformance(suite: Conformance): void {
       assert.deepEqual(await listed({ service: 'email' }), ['dl_a', 'dl_b', 'dl_d'])
       assert.deepEqual(await listed({ state: 'skipped' }), ['dl_d'])
       assert.deepEqual(await listed({ type: 'order.paid' }), ['dl_b'])
+      assert.deepEqual(await listed({ until: 2 }), ['dl_a', 'dl_c'])
       assert.deepEqual(await listed({ key: 'order-0', service: 'email' }), ['dl_d'])
     })
 

@@ -16,6 +16,7 @@ export function groupsConformance(suite: Conformance): void {
         paused: null,
         subscriptions: [],
         members: [],
+        breakers: [],
         leases: [],
       } satisfies GroupState)
       assert.deepEqual(
@@ -27,6 +28,7 @@ export function groupsConformance(suite: Conformance): void {
           checkpoint: 0,
           covered: null,
           needs: null,
+          carefulUntil: null,
         })),
       )
       assert.deepEqual(await store.groups.list(), [])
@@ -45,6 +47,7 @@ export function groupsConformance(suite: Conformance): void {
         checkpoint: 12,
         covered: [{ pattern: 'order.**', until: 90 }],
         needs: { type: 'order.created', version: 2 },
+        carefulUntil: 41,
       }
       assert.equal(await store.groups.update('email', 0, { members, subscriptions, leases: [lease] }), true)
       for (const each of [store, other]) {
@@ -134,6 +137,50 @@ export function groupsConformance(suite: Conformance): void {
       assert.equal((await store.groups.read('email')).leases[0]?.checkpoint, 20)
     })
 
+    check('breakers are kept until they are changed', async ({ store, another }) => {
+      const revision = await owning(store, { i1: [0] })
+      const breakers = [{ handler: 'order.*', openedAt: 1_700_000_000_000, prober: 'i1' }]
+      await store.groups.update('email', revision, { breakers })
+      await store.groups.update('email', revision + 1, { paused: null })
+      assert.deepEqual((await (await another()).groups.read('email')).breakers, breakers)
+    })
+
+    check(
+      'what was begun with care is found until it is finished, passed by the mark, or survived',
+      async ({ store }) => {
+        const groupRevision = await owning(store, { i1: [0, 1] })
+        const base = { service: 'email', instance: 'i1', fences: [] }
+        const started = [5, 6, 7, 8, 9].map((position) => ({ bucket: position % 2, position, alone: false }))
+        await store.progress({ ...base, started })
+        await store.progress({ ...base, done: [{ bucket: 0, position: 6 }] })
+        await store.progress({ ...base, groupRevision, mark: 5 })
+        await store.progress({ ...base, survived: [9] })
+        const left = [
+          { bucket: 1, position: 7, deaths: 0 },
+          { bucket: 0, position: 8, deaths: 0 },
+        ]
+        assert.deepEqual(await store.groups.started('email', new Set([0, 1])), left)
+        assert.deepEqual(await store.groups.started('email', new Set([1])), left.slice(0, 1))
+        assert.deepEqual(await store.groups.started('sms', new Set([1])), [])
+      },
+    )
+
+    check('a death counts for what the dead had begun alone, once', async ({ store }) => {
+      const revision = await owning(store, { i1: [0] })
+      const begin = (instance: string, position: number, alone: boolean) =>
+        store.progress({ service: 'email', instance, fences: [], started: [{ bucket: 0, position, alone }] })
+      await begin('i1', 1, true)
+      await begin('i1', 2, false)
+      await begin('i2', 3, true)
+      await store.groups.update('email', revision, { died: ['i1'] })
+      await store.groups.update('email', revision + 1, { died: ['i1'] })
+      const deaths = async () => (await store.groups.started('email', new Set([0]))).map((mark) => mark.deaths)
+      assert.deepEqual(await deaths(), [1, 0, 0])
+      await begin('i2', 1, true)
+      await store.groups.update('email', revision + 2, { died: ['i2'] })
+      assert.deepEqual(await deaths(), [2, 0, 1])
+    })
+
     check('folding writes the mark into the leases that were owned, then the leases move', async ({ store }) => {
       const revision = await owning(store, { i1: [0, 1, 2], i2: [3] })
       await store.groups.update('email', revision, { leases: [{ bucket: 2, checkpoint: 99 }] })
@@ -166,7 +213,15 @@ export function groupsConformance(suite: Conformance): void {
       assert.equal(await store.groups.update('email', revision + 1, { fold: ['i1'], rewind }), true)
       const { leases } = await store.groups.read('email')
       const covered = [{ pattern: 'order.*', until: 40 }]
-      assert.deepEqual(leases[0], { bucket: 0, owner: 'i1', epoch: 1, checkpoint: 20, covered, needs: null })
+      assert.deepEqual(leases[0], {
+        bucket: 0,
+        owner: 'i1',
+        epoch: 1,
+        checkpoint: 20,
+        covered,
+        needs: null,
+        carefulUntil: null,
+      })
       assert.deepEqual([leases[2]?.checkpoint, leases[2]?.covered], [10, null])
       const again = { from: 5, patterns: ['order.*', 'payment.*'] }
       await store.groups.update('email', revision + 2, { fold: [], rewind: again })

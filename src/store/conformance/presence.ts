@@ -3,7 +3,7 @@ import type { InstanceInfo } from '../port.ts'
 import { type Conformance, checks } from './suite.ts'
 
 function instance(id: string): InstanceInfo {
-  return { id, source: 'shop', host: 'host-1', pid: 4711, startedAt: 1_700_000_000_000 }
+  return { id, source: 'shop', host: 'host-1', machine: 'boot-1', pid: 4711, startedAt: 1_700_000_000_000 }
 }
 
 /** Who is there, and who still moves. */
