@@ -5,7 +5,6 @@ import { SERVICES } from './services.ts'
 
 /** How the shop stands at one moment. */
 export interface Snapshot {
-  /** Since the start. */
   readonly seconds: number
   /** Invoices to come in all; undefined where they have no end. */
   readonly total: number | undefined
@@ -19,6 +18,7 @@ export interface Snapshot {
 
 export interface ServiceLine {
   readonly name: string
+  /** Processes that are up, or done with all they had to do. */
   readonly running: number
   readonly wanted: number
   readonly restarts: number
@@ -48,7 +48,6 @@ export class Monitor {
   readonly #fleet: Fleet
   readonly #effects: Effects
   readonly #total: number | undefined
-  readonly #startedAt = performance.now()
   readonly #events = new Map<string, number>()
   readonly #samples: Sample[] = []
 
@@ -75,8 +74,9 @@ export class Monitor {
     return this.#total ? this.invoices / this.#total : 1
   }
 
+  /** Since this program started. */
   get seconds(): number {
-    return (performance.now() - this.#startedAt) / 1000
+    return performance.now() / 1000
   }
 
   /** The lag is an upper bound: services that have `settled` have none, before their checkpoints say so. */
@@ -89,7 +89,7 @@ export class Monitor {
       const status = statuses.get(name)
       return {
         name,
-        running: processes.filter(({ running }) => running).length,
+        running: processes.filter(({ running, finished }) => running || finished).length,
         wanted: instances,
         restarts: processes.reduce((sum, { restarts }) => sum + restarts, 0),
         handled: handled.get(name) ?? 0,

@@ -72,7 +72,10 @@ async function runOn(app: App, store: string, options: Options, signals: Signals
 
     const { seconds } = monitor
     const done = options.once && !signals.stop.aborted
-    display.show(await monitor.snapshot({ settled: done }))
+    const last = await monitor.snapshot({ settled: done })
+    ended.abort()
+    await background // nothing is drawn over the last picture
+    display.show(last)
     await fleet.stop()
     if (!done || expected === undefined) return undefined
     return await reportOn({ app, effects, receipts: receiptsFolder(store), source: expected, kills, seconds })
