@@ -176,6 +176,7 @@ const PLANTED: readonly (readonly [string, (history: History) => Partial<History
     ({ services }) => ({ services: services.map((one) => ({ ...one, parked: 1 })) }),
     ['gave-up'],
   ],
+  ['a process that fails by itself', () => ({ failures: ['s1.2 ended with 1'] }), ['process-failed']],
   ['a takeover that is too slow', () => ({ takeovers: [takeover(10.1)] }), ['slow-takeover']],
   ['a share that nobody took over', () => ({ takeovers: [takeover(undefined)] }), ['slow-takeover']],
 ]

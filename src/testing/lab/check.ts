@@ -87,7 +87,8 @@ function* checkFollowUps({ log, followUps }: History): Generator<Violation> {
 }
 
 /** Nothing is in flight for ever, and no event was given up on. */
-function* checkEnd({ services, unsettled }: History): Generator<Violation> {
+function* checkEnd({ services, unsettled, failures = [] }: History): Generator<Violation> {
+  for (const what of failures) yield { kind: 'process-failed', what }
   if (unsettled !== undefined) yield { kind: 'unsettled', what: unsettled }
   for (const { service, state, parked, retrying, waiting } of services) {
     if (state === 'paused') yield { kind: 'unsettled', what: `${service} is paused` }

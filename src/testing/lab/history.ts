@@ -94,6 +94,8 @@ export interface History {
   readonly followUps: readonly FollowUp[]
   /** Why the services did not come to rest; undefined where they did. */
   readonly unsettled?: string
+  /** Processes that ended by themselves, or would not end. */
+  readonly failures?: readonly string[]
 }
 
 export type ViolationKind =
@@ -114,6 +116,7 @@ export type ViolationKind =
   | 'unsettled'
   | 'gave-up'
   | 'slow-takeover'
+  | 'process-failed'
 
 export interface Violation {
   readonly kind: ViolationKind

@@ -1,0 +1,152 @@
+import { statSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Child } from './child.ts'
+import { machineTime } from './faults.ts'
+import type { Fleet } from './fleet.ts'
+import type { Observer } from './observer.ts'
+import type { Plan, Step } from './plan.ts'
+import { holdStore, type StorePlace } from './stores.ts'
+
+/** What was done, beside the plan: not every fault finds its victim at work. */
+export interface Tally {
+  kills: number
+  /** SIGSTOP for longer than the lease. */
+  stalls: number
+  blocks: number
+  clockSteps: number
+  outages: number
+  holds: number
+  fullDisks: number
+}
+
+/** How long a process has to come to the point where it is to die, before it is killed wherever it is. Ms. */
+const PATIENCE = 900
+const READY_PATIENCE = 2_000
+
+/** Carries out a plan. Each fault runs beside the next; all of them are over when it resolves. */
+export class Driver {
+  readonly tally: Tally = { kills: 0, stalls: 0, blocks: 0, clockSteps: 0, outages: 0, holds: 0, fullDisks: 0 }
+  readonly #fleet: Fleet
+  readonly #observer: Observer
+  readonly #place: StorePlace
+  readonly #signal: AbortSignal
+
+  constructor(fleet: Fleet, observer: Observer, place: StorePlace, signal: AbortSignal) {
+    this.#fleet = fleet
+    this.#observer = observer
+    this.#place = place
+    this.#signal = signal
+  }
+
+  async run({ steps, duration }: Plan): Promise<void> {
+    const start = machineTime()
+    const until = async (at: number) => {
+      const wait = start + at - machineTime()
+      if (wait > 0) await delay(wait, undefined, { signal: this.#signal })
+    }
+    const going: Promise<void>[] = []
+    for (const step of steps) {
+      await until(step.at)
+      going.push(this.#take(step))
+    }
+    await Promise.all(going)
+    await until(duration)
+  }
+
+  async #take(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'scale':
+        return this.#fleet.scale(step.to)
+      case 'kill':
+        return this.#kill(await this.#ready(step.slot), step.point, step.call)
+      case 'kill-publisher':
+        return this.#kill(this.#fleet.publisher(step.publisher), step.point, step.call)
+      case 'stop':
+        await Promise.all(step.slots.map((slot) => this.#stop(slot, step.for)))
+        return
+      case 'block':
+        return this.#block(await this.#ready(step.slot), step.for)
+      case 'clock':
+        this.tally.clockSteps++
+        this.#fleet.slot(step.slot)?.tell({ do: 'clock', by: step.by })
+        return
+      case 'outage':
+        this.tally.outages++
+        for (const slot of step.slots) this.#fleet.slot(slot)?.tell({ do: 'outage', code: step.code, for: step.for })
+        return this.#wait(step.for)
+      case 'hold':
+        return this.#hold(step.for)
+      case 'full-disk':
+        return this.#fullDisk(step.slot, step.for)
+    }
+  }
+
+  async #kill(child: Child | undefined, point: Step extends infer One ? PointOf<One> : never, call: number) {
+    if (child === undefined || child.died !== undefined || child.stopping) return
+    if (point !== 'anywhere') {
+      child.tell({ do: 'die', point, call })
+      await Promise.race([child.gone, this.#wait(PATIENCE)])
+      if (child.stopping && child.died === undefined) return
+    }
+    child.signal('SIGKILL')
+    await child.gone
+    this.tally.kills++
+    if (child.name.startsWith('s')) await this.#observer.victim(child.name, 'kill', child.died)
+  }
+
+  async #stop(slot: number, ms: number): Promise<void> {
+    const child = await this.#ready(slot)
+    if (child === undefined) return
+    child.signal('SIGSTOP')
+    await this.#observer.victim(child.name, 'stop')
+    await this.#wait(ms)
+    this.#observer.resumed(child.name)
+    child.signal('SIGCONT')
+    this.tally.stalls++
+  }
+
+  async #block(child: Child | undefined, ms: number): Promise<void> {
+    if (child === undefined) return
+    child.tell({ do: 'block', for: ms })
+    this.tally.blocks++
+    await this.#observer.victim(child.name, 'block')
+    await this.#wait(ms - 100) // it may have heard of it a moment later; it must not be thought frozen after it went on
+    this.#observer.resumed(child.name)
+  }
+
+  async #hold(ms: number): Promise<void> {
+    const from = machineTime()
+    await holdStore(this.#place, ms).then(
+      () => this.tally.holds++,
+      () => undefined, // the store was too busy to be held
+    )
+    this.#observer.held(from, machineTime())
+  }
+
+  /** Its next life can write only as far as the files are long by now, and half of the log before the main file. */
+  async #fullDisk(slot: number, ms: number): Promise<void> {
+    const child = await this.#ready(slot)
+    if (child === undefined) return
+    this.#fleet.limitFiles(slot, Math.ceil(statSync(this.#place.at).size / 2 / 1_024) + 512)
+    await this.#kill(child, 'anywhere', 1)
+    this.tally.fullDisks++
+    await this.#wait(ms)
+    this.#fleet.limitFiles(slot, undefined)
+    await this.#kill(this.#fleet.slot(slot), 'anywhere', 1)
+  }
+
+  /** The process in a slot once it is at work; undefined where it does not come up in time or is on its way out. */
+  async #ready(slot: number): Promise<Child | undefined> {
+    for (const deadline = machineTime() + READY_PATIENCE; machineTime() < deadline; await this.#wait(50)) {
+      const child = this.#fleet.slot(slot)
+      if (child?.isReady === true && !child.stopping) return child
+    }
+    return undefined
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await delay(Math.max(0, ms), undefined, { signal: this.#signal }).catch(() => undefined)
+  }
+}
+
+type PointOf<One> = One extends { readonly do: 'kill'; readonly point: infer Point } ? Point : never

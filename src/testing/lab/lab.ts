@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { hodisa } from '../../app.ts'
+import { systemClock } from '../../clock.ts'
+import { HodisaError, isHodisaError } from '../../errors.ts'
+import { check } from './check.ts'
+import { Driver, type Tally } from './drive.ts'
+import { Fleet } from './fleet.ts'
+import { gather, killsByPoint } from './gather.ts'
+import type { History, Violation } from './history.ts'
+import { loadModule } from './module.ts'
+import { Observer } from './observer.ts'
+import { makePlan, type Plan } from './plan.ts'
+import { assertStore, effectsTable, type StoreName, storeAt } from './stores.ts'
+
+export interface LabOptions {
+  /** The module to run, see {@link LabModule}; the laboratory's own by default. */
+  readonly worker?: string | URL
+  /** Repeats a plan; 1 by default. */
+  readonly seed?: number
+  /** How long it takes, in minutes; half a minute at least, which is the default. */
+  readonly minutes?: number
+  /** `'sqlite'` by default. */
+  readonly store?: StoreName
+  /** A plan of your own instead of a seeded one. */
+  readonly plan?: Plan
+  /** Keeps the folder of a run that failed. */
+  readonly keep?: boolean
+  /** Ends the run at once. */
+  readonly signal?: AbortSignal
+  /** How long the work may take to come to rest after the faults, in ms; a minute by default. */
+  readonly settleWithin?: number
+}
+
+export interface LabResult {
+  readonly seed: number
+  readonly tally: Tally
+  /** How often processes killed themselves at each point. */
+  readonly killedAt: ReadonlyMap<string, number>
+  readonly history: History
+  readonly violations: readonly Violation[]
+  /** Of a run that failed, where it was asked for. */
+  readonly folder?: string
+}
+
+/**
+ * Runs publishers and services in processes of their own on one store, under a seeded plan of faults, and tells what promise was
+ * broken. Everything it starts has ended when it resolves.
+ *
+ * @throws {HodisaError} `invalid-option`
+ */
+export async function lab(options: LabOptions = {}): Promise<LabResult> {
+  const { seed = 1, minutes = 0.5, store = 'sqlite', signal = new AbortController().signal } = options
+  assertStore(store)
+  if (!Number.isSafeInteger(seed)) throw invalid('seed', 'a whole number')
+  if (!(minutes > 0 && minutes <= 24 * 60)) throw invalid('minutes', 'a number above 0')
+  const worker = options.worker ?? new URL(`./workload${import.meta.url.slice(-3)}`, import.meta.url)
+  const module = await loadModule(worker)
+  const plan = options.plan ?? makePlan(seed, minutes)
+  const folder = await mkdtemp(join(tmpdir(), 'hodisa-lab-'))
+  const place = { store, at: join(folder, 'store.db') }
+  const fleet = new Fleet({ folder, place, worker: String(worker), seed }, plan)
+  const end = () => fleet.killAll()
+  process.once('exit', end)
+  let keep = false
+  try {
+    const deaths = await migrationDeaths(fleet)
+    const app = await hodisa({ source: 'lab', store: storeAt(place), events: module.events, durability: 'os' })
+    const reader = await storeAt(place).open({ clock: systemClock, logger: quiet, durability: 'os' })
+    const observer = new Observer(reader)
+    try {
+      await app.transaction((tx) => effectsTable(place, tx))
+      await module.prepare?.(app)
+      fleet.publish()
+      observer.start()
+      const driver = new Driver(fleet, observer, place, signal)
+      await driver.run(plan)
+      await fleet.stopPublishers()
+      fleet.scale(3)
+      const unsettled = await rest(app, observer, options.settleWithin ?? 60_000)
+      await fleet.stop()
+      await observer.stop()
+      const sources = { app, store: reader, module, folder, unsettled, lives: fleet.lives }
+      const history = await gather({ ...sources, takeovers: observer.takeovers, failures: fleet.failures })
+      const violations = check(history)
+      keep = options.keep === true && violations.length > 0
+      const tally = { ...driver.tally, kills: driver.tally.kills + deaths }
+      return { seed, tally, killedAt: killsByPoint(folder), history, violations, ...(keep && { folder }) }
+    } finally {
+      await observer.stop()
+      fleet.killAll()
+      await Promise.all([app.stop(), reader.close()])
+    }
+  } finally {
+    fleet.killAll()
+    await Promise.all(fleet.lives.map(({ gone }) => gone))
+    process.off('exit', end)
+    if (!keep) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Processes that die while they make the schema of the new store; tells how many did. */
+async function migrationDeaths(fleet: Fleet): Promise<number> {
+  let deaths = 0
+  for (const point of ['migration.begun', 'migration.made', 'migration.committed'] as const) {
+    if (await fleet.sacrifice(point)) deaths++
+  }
+  return deaths
+}
+
+/** Waits until everything is handled and taken over; tells what is not. */
+async function rest(app: Awaited<ReturnType<typeof hodisa>>, observer: Observer, timeout: number) {
+  const deadline = performance.now() + timeout
+  try {
+    await app.settled({ timeout })
+    while (observer.pending > 0 && performance.now() < deadline) await delay(100)
+    return undefined
+  } catch (error) {
+    if (isHodisaError(error, 'timeout')) return error.message
+    throw error
+  }
+}
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+function invalid(option: string, rule: string): HodisaError {
+  return new HodisaError('invalid-option', `lab(): ${option} must be ${rule}`, { option })
+}

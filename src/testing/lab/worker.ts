@@ -1,0 +1,73 @@
+/*
+ * One process of a run: an instance of every service, or a publisher. Started by the laboratory with its configuration as the one
+ * argument; obeys commands from its parent, and ends with it.
+ */
+import { hodisa } from '../../app.ts'
+import { systemClock } from '../../clock.ts'
+import type { Logger, StoreFactory } from '../../store/port.ts'
+import { type Command, Faults, type KillPoint } from './faults.ts'
+import { faultyStore } from './faulty-store.ts'
+import { instrumented } from './instrument.ts'
+import { Lines, linesFile } from './lines.ts'
+import { loadModule } from './module.ts'
+import { publishAll } from './publisher.ts'
+import { enginePoints, type StorePlace, storeAt } from './stores.ts'
+
+export interface WorkerSetup {
+  readonly name: string
+  readonly folder: string
+  readonly place: StorePlace
+  readonly worker: string
+  readonly seed: number
+  /** It dies there at its first call. */
+  readonly die?: KillPoint
+  /** A publisher: from which number on, in which steps, and how many a second. */
+  readonly publish?: { readonly from: number; readonly step: number; readonly perSecond: number; readonly most: number }
+}
+
+const setup = JSON.parse(process.argv[2] ?? '') as WorkerSetup
+const lines = new Lines(linesFile(setup.folder, setup.name))
+const faults = new Faults(lines)
+const stopped = Promise.withResolvers<void>()
+
+process.on('disconnect', () => process.exit(1)) // the laboratory is gone
+process.on('message', (command: Command) => {
+  if (command.do === 'stop') stopped.resolve()
+  else faults.obey(command)
+})
+if (setup.die !== undefined) faults.obey({ do: 'die', point: setup.die, call: 1 })
+enginePoints(setup.place, faults)
+
+const module = await loadModule(setup.worker)
+const clock = faults.clock(module.wrapClock?.(systemClock) ?? systemClock)
+const app = await hodisa({
+  source: setup.name,
+  store: faultyStore(wrapped(storeAt(setup.place)), faults, lines),
+  events: module.events,
+  durability: 'os', // a kill takes nothing from the operating system; a power cut is not tried here
+  clock,
+  logger: logger(),
+})
+if (setup.publish === undefined) {
+  module.services(instrumented(app, lines, faults))
+  await app.start()
+  process.send?.({ ready: true })
+  await stopped.promise
+} else {
+  process.send?.({ ready: true })
+  await publishAll(app, module, setup.seed, setup.publish, lines, stopped.promise)
+}
+await app.stop()
+process.disconnect?.()
+
+function wrapped(store: StoreFactory): StoreFactory {
+  const { wrapStore } = module
+  if (wrapStore === undefined) return store
+  return { engine: store.engine, open: async (host) => wrapStore(await store.open(host)) }
+}
+
+/** What the framework says goes to the lines, for whoever looks into a failed run. */
+function logger(): Logger {
+  const say = (level: string) => (message: string) => lines.write(['l', level, message])
+  return { debug: () => undefined, info: () => undefined, warn: say('warn'), error: say('error') }
+}
