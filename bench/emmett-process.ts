@@ -1,0 +1,151 @@
+/*
+ * Emmett at work: `node emmett-process.ts <file> <task>`, started by emmett.ts, which gets the figures as a message.
+ */
+import type { EmmettTask } from './emmett.ts'
+import { now, paced, rate } from './measure.ts'
+import { evolve, NOTHING, type Order, order, streamOf, TYPE } from './sample.ts'
+
+/** As much of Emmett's SQLite store as is measured. */
+interface EmmettStore {
+  appendToStream(stream: string, events: readonly EmmettEvent[]): Promise<unknown>
+  aggregateStream<State>(
+    stream: string,
+    options: { evolve(state: State, event: EmmettEvent): State; initialState(): State },
+  ): Promise<{ state: State }>
+  consumer(options: { pulling: { batchSize: number; pullingFrequencyInMs: number } }): EmmettConsumer
+  schema: { migrate(): Promise<void> }
+}
+
+interface EmmettConsumer {
+  processor(options: {
+    processorId: string
+    startFrom: 'CURRENT'
+    eachMessage(event: EmmettEvent): void | Promise<void>
+    stopAfter?(event: EmmettEvent): boolean
+  }): unknown
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+interface EmmettEvent {
+  readonly type: string
+  readonly data: unknown
+}
+
+interface EmmettModule {
+  getSQLiteEventStore(options: { fileName: string }): EmmettStore
+}
+
+/** Events of one write while a log is filled, and of a consumer's page. */
+const BATCH = 500
+
+const [, , fileName = '', text = ''] = process.argv
+const peer = '@event-driven-io/emmett-sqlite' // not a literal type: the type check does without it
+const { getSQLiteEventStore }: EmmettModule = await import(peer)
+const store = getSQLiteEventStore({ fileName })
+await store.schema.migrate()
+process.send?.(await run(JSON.parse(text)))
+process.disconnect()
+
+function run(task: EmmettTask): Promise<number[]> {
+  switch (task.what) {
+    case 'append':
+      return append(task)
+    case 'deliver':
+      return deliver(task)
+    case 'latency':
+      return latency(task)
+    case 'rebuild':
+      return rebuild(task)
+  }
+}
+
+/** For so long as was asked, rather than so many: nobody knows how many. */
+async function append({ callers, ms }: { callers: number; ms: number }): Promise<number[]> {
+  const start = performance.now()
+  let recorded = 0
+  const caller = async () => {
+    while (performance.now() < start + ms) {
+      const data = order(recorded)
+      await store.appendToStream(streamOf(data), [{ type: TYPE, data }])
+      recorded++
+    }
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+  return [recorded / ((performance.now() - start) / 1_000)]
+}
+
+async function deliver({ events }: { events: number }): Promise<number[]> {
+  await fill('order-one', events)
+  let handled = 0
+  const consumer = consumes(
+    () => void handled++,
+    () => handled === events,
+  )
+  const reached = await rate(events, () => consumer.start())
+  await consumer.close()
+  return [reached]
+}
+
+async function latency({ events, perSecond }: { events: number; perSecond: number }): Promise<number[]> {
+  const times = new Map<number, number>()
+  const consume = async () => {
+    // A consumer that finds the file busy ends without a word: the next one goes on from its checkpoint.
+    while (times.size < events) {
+      await consumes(
+        ({ data }) => {
+          const { sentAt } = data as { sentAt: number }
+          if (!times.has(sentAt)) times.set(sentAt, now() - sentAt)
+        },
+        () => times.size === events,
+      ).start()
+    }
+  }
+  const consumed = consume()
+  let last: Promise<unknown> = Promise.resolve()
+  await paced(perSecond, events, (index) => {
+    const data = { ...order(index), sentAt: now() }
+    // One after the other: it refuses callers at the same time.
+    last = last.then(() => record(streamOf(data), data))
+  })
+  await Promise.all([last, consumed])
+  return [...times.values()]
+}
+
+async function record(stream: string, data: unknown): Promise<void> {
+  for (;;) {
+    try {
+      await store.appendToStream(stream, [{ type: TYPE, data }])
+      return
+    } catch {
+      // Its own consumer holds the file: again.
+    }
+  }
+}
+
+async function rebuild({ events, times }: { events: number; times: number }): Promise<number[]> {
+  await fill('order-one', events)
+  const fold = () =>
+    store.aggregateStream('order-one', {
+      initialState: () => NOTHING,
+      evolve: (state, event) => evolve(state, event.data as Order),
+    })
+  return [
+    await rate(events * times, async () => {
+      for (let time = 0; time < times; time++) await fold()
+    }),
+  ]
+}
+
+async function fill(stream: string, events: number): Promise<void> {
+  for (let from = 0; from < events; from += BATCH) {
+    const batch = Array.from({ length: BATCH }, (_, index) => ({ type: TYPE, data: order(from + index) }))
+    await store.appendToStream(stream, batch)
+  }
+}
+
+function consumes(eachMessage: (event: EmmettEvent) => void, stopAfter: () => boolean): EmmettConsumer {
+  const consumer = store.consumer({ pulling: { batchSize: BATCH, pullingFrequencyInMs: 1 } })
+  consumer.processor({ processorId: 'bench', startFrom: 'CURRENT', eachMessage, stopAfter })
+  return consumer
+}
