@@ -58,6 +58,7 @@ if (setup.publish === undefined) {
   await publishAll(app, module, setup.seed, setup.publish, lines, stopped.promise)
 }
 await app.stop()
+process.removeAllListeners('disconnect')
 process.disconnect?.()
 
 function wrapped(store: StoreFactory): StoreFactory {
