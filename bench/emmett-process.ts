@@ -44,8 +44,7 @@ const peer = '@event-driven-io/emmett-sqlite' // not a literal type: the type ch
 const { getSQLiteEventStore }: EmmettModule = await import(peer)
 const store = getSQLiteEventStore({ fileName })
 await store.schema.migrate()
-process.send?.(await run(JSON.parse(text)))
-process.disconnect()
+process.send?.(await run(JSON.parse(text)), () => process.exit())
 
 function run(task: EmmettTask): Promise<number[]> {
   switch (task.what) {
@@ -88,39 +87,20 @@ async function deliver({ events }: { events: number }): Promise<number[]> {
 }
 
 async function latency({ events, perSecond }: { events: number; perSecond: number }): Promise<number[]> {
-  const times = new Map<number, number>()
-  const consume = async () => {
-    // A consumer that finds the file busy ends without a word: the next one goes on from its checkpoint.
-    while (times.size < events) {
-      await consumes(
-        ({ data }) => {
-          const { sentAt } = data as { sentAt: number }
-          if (!times.has(sentAt)) times.set(sentAt, now() - sentAt)
-        },
-        () => times.size === events,
-      ).start()
-    }
-  }
-  const consumed = consume()
+  const times: number[] = []
+  const consumed = consumes(
+    ({ data }) => void times.push(now() - (data as { sentAt: number }).sentAt),
+    () => times.length === events,
+  ).start()
   let last: Promise<unknown> = Promise.resolve()
   await paced(perSecond, events, (index) => {
     const data = { ...order(index), sentAt: now() }
     // One after the other: it refuses callers at the same time.
-    last = last.then(() => record(streamOf(data), data))
+    last = last.then(() => store.appendToStream(streamOf(data), [{ type: TYPE, data }]))
   })
   await Promise.all([last, consumed])
-  return [...times.values()]
-}
-
-async function record(stream: string, data: unknown): Promise<void> {
-  for (;;) {
-    try {
-      await store.appendToStream(stream, [{ type: TYPE, data }])
-      return
-    } catch {
-      // Its own consumer holds the file: again.
-    }
-  }
+  if (times.length < events) throw new Error(`its consumer ended after ${times.length} of ${events} events`)
+  return times
 }
 
 async function rebuild({ events, times }: { events: number; times: number }): Promise<number[]> {

@@ -10,6 +10,9 @@ export type EmmettTask =
   | { readonly what: 'latency'; readonly events: number; readonly perSecond: number }
   | { readonly what: 'rebuild'; readonly events: number; readonly times: number }
 
+/** Ms. */
+const LONGEST = 60_000
+
 /**
  * Runs a task in a process of its own, because an error that Emmett does not handle ends the process, and because it writes to
  * the console. Rejects where Emmett cannot be installed or built, or does not survive the task.
@@ -26,7 +29,9 @@ export async function emmett(task: EmmettTask, folder: string): Promise<readonly
   let [result, complaint]: [readonly number[] | undefined, string] = [undefined, '']
   child.on('message', (message) => (result = message as readonly number[]))
   child.stderr?.on('data', (text) => (complaint += text))
+  const deadline = setTimeout(() => child.kill('SIGKILL'), LONGEST)
   await once(child, 'close')
-  if (result === undefined) throw new Error(/SQLITE_\w+|^\w*Error: .*$/m.exec(complaint)?.[0] ?? 'its process ended')
+  clearTimeout(deadline)
+  if (result === undefined) throw new Error(/SQLITE_\w+|^\w*Error: .*$/m.exec(complaint)?.[0] ?? 'it did not finish')
   return result
 }
