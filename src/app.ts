@@ -69,7 +69,7 @@ class HodisaApp {
     this.#writer = new Writer(store, this.#preparer)
     this.#reader = new LogReader(store, this.#decoder)
     this.#settling = new Settling(store, clock)
-    this.deadLetters = new DeadLetters(store, this.#decoder, registry)
+    this.deadLetters = new DeadLetters(store, { registry, decoder: this.#decoder, codec })
     this.services = new Services(store)
   }
 

@@ -8,6 +8,7 @@ export {
   type HandlerContext,
   PermanentError,
 } from './delivery/context.ts'
+export type { DeadLetterSelection } from './delivery/dead-letter-selection.ts'
 export type { DeadLetter, DeadLetterFilter, DeadLetters } from './delivery/dead-letters.ts'
 export type { From, PoisonPolicy, RetryOptions, ServiceOptions } from './delivery/options.ts'
 export type { InstanceStatus, ServiceStatus, Services } from './delivery/services.ts'

@@ -209,8 +209,9 @@ eachEngine((bed) => {
 
   test('what an operator without definitions edits at an old version is upcast as the original is', async () => {
     const place = bed()
-    const old = await place.app()
-    await old.publish(defineEvent('user.named')({ name: 'Ann Lee' }, { key: 'a' }))
+    const First = defineEvent('user.named')
+    const old = await place.app({ events: [First] })
+    await old.publish(First({ name: 'Ann Lee' }, { key: 'a' }))
     const Named = defineEvent('user.named', {
       version: 2,
       schema: unchecked<{ first: string }>(),

@@ -165,7 +165,7 @@ export class Runner {
 
   async #sync(): Promise<void> {
     this.#syncWanted = false
-    if (await this.#membership.sync()) this.#syncWanted = true
+    if (await this.#membership.sync()) this.resync() // and not only when something else wakes the loop
     this.#atEnd = false
     this.#dispatcher.dispatch()
   }
