@@ -1,58 +1,74 @@
-import { backoff } from './backoff.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { OpenBreaker } from '../store/groups.ts'
 
 /**
  * Tells an outage from bad events, for one handler: when several keys in a row fail for the first time and nothing succeeds in
- * between, fresh events are held back and let through one by one, ever more seldom, until one succeeds.
+ * between, fresh events are held back by all instances. Single events are then let through, ever more seldom, by whoever
+ * takes the turn in the store, until one succeeds.
  */
 export class Breaker {
   readonly #limit: number
-  readonly #retry: ResolvedOptions['retry']
-  readonly #random: () => number
   #failures = 0
-  #heldUntil = 0
-  #probing = false
+  #shared: OpenBreaker | undefined
+  #successesAtOpen = 0
+  #permit = false
   /** How many events succeeded; whoever remembers the count can tell whether another one has since. */
   successes = 0
 
-  constructor(options: ResolvedOptions, random: () => number) {
-    this.#limit = Math.max(5, options.concurrency)
-    this.#retry = options.retry
-    this.#random = random
+  /** @param limit how many keys in a row must fail */
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
-  get isOpen(): boolean {
-    return this.#failures >= this.#limit
+  /** As the store has it, where it is open for all instances. */
+  get shared(): OpenBreaker | undefined {
+    return this.#shared
   }
 
-  /** How many ms a fresh event must still wait; 0 where it may begin now. */
-  wait(now: number): number {
-    if (!this.isOpen) return 0
-    return this.#probing ? Number.POSITIVE_INFINITY : Math.max(0, this.#heldUntil - now)
+  /** Open for all instances, though an event has succeeded here since. */
+  get isOutlived(): boolean {
+    return this.#shared !== undefined && this.successes > this.#successesAtOpen
+  }
+
+  /** Whether a fresh event may begin. */
+  get admits(): boolean {
+    return this.#permit || (this.#shared === undefined && this.#failures < this.#limit)
   }
 
   /** A fresh event begins. */
   begin(): void {
-    if (this.isOpen) this.#probing = true
+    this.#permit = false
   }
 
-  /** A fresh event ended without telling anything about the handler, for example because its bucket was lost. */
-  abandon(): void {
-    this.#probing = false
+  /** This instance has the turn to let one event through. */
+  permit(): void {
+    this.#permit = this.#shared !== undefined
   }
 
   succeed(): void {
     this.successes++
     this.#failures = 0
-    this.#probing = false
   }
 
-  /** A key failed for the first time. True when this opened the breaker. */
-  fail(now: number): boolean {
-    this.#probing = false
+  /** A key failed for the first time. True when all instances have to be told. */
+  fail(): boolean {
     this.#failures++
-    if (!this.isOpen) return false
-    this.#heldUntil = now + backoff(this.#failures - this.#limit + 1, this.#retry, this.#random)
-    return this.#failures === this.#limit
+    if (this.#failures !== this.#limit || this.#shared !== undefined) return false
+    this.#successesAtOpen = this.successes
+    return true
+  }
+
+  /** Follows the store. True when the breaker was closed, by whomever: something has succeeded. */
+  share(open: OpenBreaker | undefined): boolean {
+    const closed = this.#shared !== undefined && open === undefined
+    if (this.#shared === undefined && this.#failures < this.#limit) this.#successesAtOpen = this.successes
+    this.#shared = open
+    if (closed) this.forgive()
+    return closed
+  }
+
+  /** Begins anew, as after a success. */
+  forgive(): void {
+    this.#permit = false
+    this.succeed()
   }
 }

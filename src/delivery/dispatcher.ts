@@ -1,8 +1,8 @@
 import { type HodisaError, isHodisaError } from '../errors.ts'
-import type { Fence, Progress } from '../store/groups.ts'
+import type { Fence, GroupState, GroupUpdate, Progress } from '../store/groups.ts'
 import type { AttemptDone, AttemptHost } from './attempt.ts'
 import { Batcher, type BatchMember } from './batcher.ts'
-import { Breaker } from './breaker.ts'
+import { Breakers } from './breakers.ts'
 import type { ServiceCore } from './core.ts'
 import { Executor } from './executor.ts'
 import { FailingKeys, isDone } from './failing-keys.ts'
@@ -28,6 +28,8 @@ export interface DispatcherHost {
   passed(entry: Entry): void
   /** Something ended, so that there is room, or the low-water mark may have moved. */
   progressed(): void
+  /** Tries a change of the group until it goes through. */
+  change(decide: (state: GroupState) => GroupUpdate | undefined): Promise<void>
   /** The group's state is not what was thought. */
   resync(): void
 }
@@ -36,15 +38,11 @@ export interface DispatcherHost {
 export class Dispatcher {
   readonly lanes = new Lanes()
   readonly failing: FailingKeys
+  readonly breakers: Breakers
   readonly #core: ServiceCore
   readonly #host: DispatcherHost
   readonly #executor: Executor
   readonly #batcher: Batcher
-  readonly #breakers = new Map<Route, Breaker>()
-  /** Lanes held back by an open breaker. */
-  readonly #held = new Map<Route, Set<Lane>>()
-  /** Routes with a timer that ends their hold. */
-  readonly #waiting = new Set<Route>()
   #running = 0
   #dispatching = false
   #idle: (() => void)[] = []
@@ -53,12 +51,17 @@ export class Dispatcher {
     this.#core = core
     this.#host = host
     this.#executor = new Executor(core, guard, host.shares, () => host.mayStart())
+    this.breakers = new Breakers(core, {
+      free: (lane) => this.#free(lane),
+      dispatch: () => this.dispatch(),
+      change: (decide) => host.change(decide),
+    })
     this.failing = new FailingKeys(core, {
       shares: host.shares,
       lanes: this.lanes,
       executor: this.#executor,
-      breaker: (route) => this.#breaker(route),
-      succeeded: (route) => this.#succeeded(route),
+      breaker: (route) => this.breakers.of(route),
+      succeeded: (route) => this.breakers.succeeded(route),
       scanned: () => host.scanned(),
       persisted: (share) => host.persisted(share),
       write: (change) => host.write(change),
@@ -131,19 +134,14 @@ export class Dispatcher {
       this.#run(this.#fail(lane, entry, undefined, undefined).finally(() => this.#free(lane)))
       return
     }
-    const breaker = this.#breaker(route)
-    const wait = breaker.wait(this.#core.clock.monotonic())
-    if (wait > 0) {
-      this.#hold(lane, route, wait)
-      return
-    }
+    if (this.breakers.holds(route, lane)) return
     if (route.mode === 'batch') {
       this.#batcher.add(route, lane, (next) => this.#core.routes.find(next.stored.type) === route)
       return
     }
     lane.queue.shift()
     entry.status = 'running'
-    breaker.begin()
+    this.breakers.of(route).begin()
     let outcome: AttemptDone | Promise<AttemptDone>
     try {
       outcome = this.#executor.run({
@@ -191,12 +189,7 @@ export class Dispatcher {
 
   #succeed(entry: Entry, route: Route, { recorded }: AttemptDone): void {
     this.#host.finished(entry, recorded)
-    this.#succeeded(route)
-  }
-
-  #succeeded(route: Route): void {
-    this.#breaker(route).succeed()
-    this.#letGo(route)
+    this.breakers.succeeded(route)
   }
 
   /** A fresh event failed, or cannot be handled here: its key is left to a cursor. */
@@ -212,17 +205,11 @@ export class Dispatcher {
       return this.#giveBack(lane, entry, route, false)
     }
     this.#host.passed(entry)
-    if (route !== undefined && this.#breaker(route).fail(this.#core.clock.monotonic())) {
-      this.#core.logger.warn(`service ${this.#core.service}: nothing succeeds; new events are held back`, {
-        error: String(error),
-      })
-    }
-    if (route !== undefined) this.#letGo(route)
+    if (route !== undefined) this.breakers.failed(route, error)
   }
 
   /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */
   #giveBack(lane: Lane, entry: Entry, route: Route | undefined, lost: boolean): void {
-    if (route !== undefined) this.#breaker(route).abandon()
     if (lost) this.#host.passed(entry)
     else {
       entry.status = 'queued'
@@ -230,7 +217,7 @@ export class Dispatcher {
       lane.queue.sort((one, other) => one.stored.position - other.stored.position)
     }
     this.#host.resync()
-    if (route !== undefined) this.#letGo(route)
+    if (route !== undefined) this.breakers.letGo(route)
   }
 
   async #step(lane: Lane, failing: NonNullable<Lane['failing']>): Promise<void> {
@@ -251,11 +238,10 @@ export class Dispatcher {
 
   /** Runs a batch and frees its lanes. */
   async #runBatch(route: BatchRoute, members: readonly BatchMember[]): Promise<void> {
-    this.#breaker(route).begin()
+    this.breakers.of(route).begin()
     await this.#tryBatch(route, members)
-    this.#breaker(route).abandon() // of no effect where the outcome was told
     for (const lane of new Set(members.map((member) => member.lane))) this.#free(lane)
-    this.#letGo(route)
+    this.breakers.letGo(route)
   }
 
   /** False when the attempt said nothing about the events: they were given back. */
@@ -313,34 +299,5 @@ export class Dispatcher {
       const change = { service, instance: instance(), fences: [...fences.values()], done, once: true }
       await store.progress(change, effects)
     }
-  }
-
-  #breaker(route: Route): Breaker {
-    let breaker = this.#breakers.get(route)
-    if (breaker === undefined) {
-      breaker = new Breaker(this.#core.options, this.#core.random)
-      this.#breakers.set(route, breaker)
-    }
-    return breaker
-  }
-
-  #hold(lane: Lane, route: Route, wait: number): void {
-    const held = this.#held.get(route) ?? new Set()
-    this.#held.set(route, held.add(lane))
-    if (!Number.isFinite(wait) || this.#waiting.has(route)) return
-    this.#waiting.add(route)
-    const letGo = () => {
-      this.#waiting.delete(route)
-      this.#letGo(route)
-    }
-    this.#core.clock.after(wait, letGo, true)
-  }
-
-  #letGo(route: Route): void {
-    const held = this.#held.get(route)
-    if (held === undefined) return
-    this.#held.delete(route)
-    for (const lane of held) this.#free(lane)
-    this.dispatch()
   }
 }

@@ -99,8 +99,9 @@ export function leave(state: GroupState, instance: string, handovers: readonly H
   const others = state.leases
     .filter(({ bucket, owner }) => owner === instance && !mine.has(bucket))
     .map(({ bucket, epoch }) => ({ bucket, owner: null, epoch: epoch + 1 }))
+  const members = state.members.filter((member) => member.instance !== instance)
   return {
-    members: state.members.filter((member) => member.instance !== instance),
+    members,
     fold: [instance],
     leases: [...leases, ...others],
   }

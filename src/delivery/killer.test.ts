@@ -23,7 +23,9 @@ test('an event that kills its process is parked, and the 9,999 others are done',
     await recorded(() => app.services.list())
     await app.settled({ services: ['count'], timeout: '100s' })
     const letters = await app.deadLetters.list()
-    expect(letters.map(({ event, error }) => [event.data, error.code])).toEqual([[{ number: KILLER }, 'process-killed']])
+    expect(letters.map(({ event, error }) => [event.data, error.code])).toEqual([
+      [{ number: KILLER }, 'process-killed'],
+    ])
     expect(await app.services.list()).toMatchObject([{ service: 'count', parked: 1, retrying: 0 }])
     expect(supervisor.deaths).toBeGreaterThanOrEqual(5)
   } finally {

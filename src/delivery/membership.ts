@@ -129,6 +129,7 @@ export class Membership {
     }
     const before = this.#state
     this.#state = state
+    this.#dispatcher.breakers.share(state.breakers)
     if (JSON.stringify(before?.subscriptions) === JSON.stringify(state.subscriptions)) return
     if (before !== undefined) {
       this.#tracker.keepFinished()

@@ -55,6 +55,7 @@ export class Runner {
       },
       finished: (entry, recorded) => this.#tracker.finished(entry, recorded),
       passed: (entry) => this.#tracker.passed(entry),
+      change: (decide) => this.#membership.change(decide),
       progressed: () => this.#rouse(),
       resync: () => this.resync(),
     }

@@ -44,8 +44,10 @@ export interface OpenBreaker {
   readonly handler: string
   /** Ms since 1970. */
   readonly openedAt: number
-  /** The one instance that lets an event through now and then. */
-  readonly prober: string
+  /** How many events were let through. */
+  readonly probes: number
+  /** Ms since 1970, from when on an instance may take the turn to let the next one through. */
+  readonly probeAt: number
 }
 
 /** An event that was begun with care: whoever finds it after a death knows what was in flight. */

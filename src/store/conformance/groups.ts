@@ -139,7 +139,7 @@ export function groupsConformance(suite: Conformance): void {
 
     check('breakers are kept until they are changed', async ({ store, another }) => {
       const revision = await owning(store, { i1: [0] })
-      const breakers = [{ handler: 'order.*', openedAt: 1_700_000_000_000, prober: 'i1' }]
+      const breakers = [{ handler: 'order.*', openedAt: 1_700_000_000_000, probes: 1, probeAt: 1_700_000_001_000 }]
       await store.groups.update('email', revision, { breakers })
       await store.groups.update('email', revision + 1, { paused: null })
       assert.deepEqual((await (await another()).groups.read('email')).breakers, breakers)
