@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['app', 'delivery', 'log', 'store', 'event', 'errors'],
   'engines/memory': ['store', 'event', 'errors'],
   'engines/sqlite': ['store', 'event', 'errors'],
-  testing: ['engines/memory', 'index', 'app', 'delivery', 'log', 'store', 'event', 'errors'],
+  testing: ['engines/memory', 'engines/sqlite', 'index', 'app', 'delivery', 'log', 'store', 'event', 'errors'],
   'testing/index': [
     'testing',
     'engines/memory',
