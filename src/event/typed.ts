@@ -14,10 +14,9 @@ export type ByType<Definitions extends readonly AnyEventDefinition[]> = {
 /** The types an app can publish by name. */
 export type TypeOf<Definitions extends readonly AnyEventDefinition[]> = Definitions[number]['type']
 
-export type InputByType<
-  Definitions extends readonly AnyEventDefinition[],
-  Type extends TypeOf<Definitions>,
-> = InputOf<ByType<Definitions>[Type]>
+export type InputByType<Definitions extends readonly AnyEventDefinition[], Type extends TypeOf<Definitions>> = InputOf<
+  ByType<Definitions>[Type]
+>
 
 /** What a handler of a definition gets. */
 export type RecordedOf<Definition> = Definition extends AnyEventDefinition
@@ -25,16 +24,14 @@ export type RecordedOf<Definition> = Definition extends AnyEventDefinition
   : never
 
 /** What a handler of a pattern gets: the events it names, where the app knows them. */
-export type RecordedByPattern<
-  Definitions extends readonly AnyEventDefinition[],
-  Pattern extends string,
-> = Pattern extends TypeOf<Definitions>
-  ? RecordedOf<ByType<Definitions>[Pattern]>
-  : Pattern extends `${infer Head}.*` | `${infer Head}.**`
-    ? [Extract<TypeOf<Definitions>, `${Head}.${string}`>] extends [never]
-      ? RecordedEvent
-      : RecordedOf<ByType<Definitions>[Extract<TypeOf<Definitions>, `${Head}.${string}`>]>
-    : RecordedEvent
+export type RecordedByPattern<Definitions extends readonly AnyEventDefinition[], Pattern extends string> =
+  Pattern extends TypeOf<Definitions>
+    ? RecordedOf<ByType<Definitions>[Pattern]>
+    : Pattern extends `${infer Head}.*` | `${infer Head}.**`
+      ? [Extract<TypeOf<Definitions>, `${Head}.${string}`>] extends [never]
+        ? RecordedEvent
+        : RecordedOf<ByType<Definitions>[Extract<TypeOf<Definitions>, `${Head}.${string}`>]>
+      : RecordedEvent
 
 /** What a handler may be registered for. */
 export type What = string | AnyEventDefinition | readonly AnyEventDefinition[]
@@ -47,4 +44,3 @@ export type RecordedFor<Definitions extends readonly AnyEventDefinition[], Of ex
     : Of extends readonly AnyEventDefinition[]
       ? RecordedOf<Of[number]>
       : never
-
