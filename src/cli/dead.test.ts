@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { type App, type DeadLetter, defineEvent, hodisa, PermanentError } from '../index.ts'
 import { fakeTerminal, inProcess, jsonLines, newStore } from './fixtures/command.ts'
@@ -6,6 +6,7 @@ import { run } from './run.ts'
 
 // Processes are slow to start on a machine that is busy.
 vi.setConfig({ testTimeout: 30_000 })
+afterEach(() => vi.unstubAllEnvs())
 
 const Created = defineEvent('order.created')
 
@@ -132,6 +133,60 @@ test('nothing is done to letters nobody named', async () => {
     expect(await dead(action, '--all')).toEqual({ exit: 0, out: '', err: 'no dead letters match\n' })
   }
   expect(await dead('redrive', '--all', '--data', '{}')).toMatchObject({ exit: 2 })
+})
+
+test('redriving up to a point leaves what is behind it, and shows first how many it takes', async () => {
+  const store = newStore()
+  const { app } = await shopWith(store, { key: 'a', bad: true }, { key: 'b', bad: true }, { key: 'c', bad: true })
+  await app.stop()
+  const until = (await letters(store)).find(({ key }) => key === 'b')?.event.position
+  const terminal = fakeTerminal({ answer: true })
+  expect(await run(['dead', 'redrive', '--until', String(until), '--store', store], terminal)).toBe(0)
+  expect(terminal.err).toMatch(/^SERVICE +TYPE +LETTERS\nemail +order.created +2\n$/)
+  expect(terminal.questions).toEqual(['Redrive 2 dead letters? [y/N] '])
+  expect((await letters(store)).map(({ key, state }) => [key, state])).toEqual([
+    ['a', 'redriving'],
+    ['b', 'redriving'],
+    ['c', 'parked'],
+  ])
+  expect(await letters(store, '--until', String(until))).toHaveLength(2)
+})
+
+test('edit opens the data in the editor, and redrives with what was saved', async () => {
+  const store = newStore()
+  const { app, handled } = await shopWith(store, { key: 'a', bad: true })
+  const [letter] = await letters(store)
+  const edit = (editor: string, ...more: string[]) => {
+    vi.stubEnv('VISUAL', editor)
+    return inProcess(['dead', 'edit', letter?.id ?? '', ...more, '--store', store])
+  }
+  expect(await edit('true')).toMatchObject({ exit: 4, err: expect.stringContaining('was not changed') })
+  expect(await edit('false')).toMatchObject({ exit: 1, err: expect.stringMatching(/^error editor-failed: /) })
+  expect(await edit('echo [1] >')).toMatchObject({ exit: 2, err: expect.stringMatching(/^error invalid-json: /) })
+  expect(await letters(store)).toMatchObject([{ state: 'parked', edited: false }])
+  expect(await edit(`sed -i.bak 's/true/false/'`)).toEqual({
+    exit: 0,
+    out: `redriven ${letter?.id} with the edited data\n`,
+    err: '',
+  })
+  await app.settled()
+  expect(handled).toEqual([{ key: 'a', bad: false }])
+  expect(await edit('true')).toMatchObject({ exit: 3 })
+  await app.stop()
+})
+
+test('edit takes data without an editor, and asks whether to go on where what was saved is no JSON', async () => {
+  const store = newStore()
+  const { app } = await shopWith(store, { key: 'a', bad: true })
+  await app.stop()
+  const [letter] = await letters(store)
+  const args = ['dead', 'edit', letter?.id ?? '', '--store', store]
+  vi.stubEnv('VISUAL', 'echo x >')
+  const terminal = fakeTerminal({ answer: false })
+  expect(await run(args, terminal)).toBe(2)
+  expect(terminal.questions).toEqual([expect.stringContaining('Edit it again?')])
+  expect(await inProcess([...args, '--data', '{"key":"a"}'])).toMatchObject({ exit: 0 })
+  expect(await letters(store)).toMatchObject([{ state: 'redriving', edited: true, event: { data: { key: 'a' } } }])
 })
 
 test('Ctrl-C at the question does nothing', async () => {

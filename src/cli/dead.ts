@@ -1,8 +1,10 @@
 import { type App, type DeadLetter, type DeadLetterFilter, HodisaError } from '../index.ts'
 import { assertGoingOn, type Context, confirm, isOver, print } from './context.ts'
+import { edited } from './editor.ts'
 import { whole } from './events.ts'
 import { CommandError, report } from './failure.ts'
-import { type Cell, count, localTime, printable, Table } from './format.ts'
+import { type Cell, count, localTime, printable, Table, table } from './format.ts'
+import type { JsonObject } from './values.ts'
 
 export type ListArguments = Omit<DeadLetterFilter, 'after'>
 
@@ -34,7 +36,7 @@ export interface ActionArguments {
   /** Instead of ids: all that match. */
   readonly filter?: Omit<DeadLetterFilter, 'after' | 'limit'>
   /** In place of the event's own, for one redriven letter. */
-  readonly data?: Readonly<Record<string, unknown>>
+  readonly data?: JsonObject
 }
 
 const ASK = {
@@ -53,7 +55,7 @@ export async function actOnDead(
   action: Action,
   { ids, filter, data }: ActionArguments,
 ): Promise<void> {
-  const letters = filter === undefined ? [...new Set(ids)] : await idsOf(app, filter)
+  const letters = filter === undefined ? [...new Set(ids)] : await chosen(app, context, filter)
   const [only] = letters
   if (only === undefined) {
     context.terminal.note('no dead letters match\n')
@@ -80,10 +82,39 @@ export async function actOnDead(
   if (failed > 0) throw new CommandError('incomplete', `${failed} of ${letters.length} could not be ${DONE[action]}`)
 }
 
-async function idsOf(app: App, filter: ListArguments): Promise<string[]> {
-  const ids: string[] = []
-  for await (const page of pages(app, filter)) for (const { id } of page) ids.push(id)
-  return ids
+/** Redrives one letter with edited data: that given, or what the person makes of it in an editor. */
+export async function editDead(app: App, context: Context, id: string, data: JsonObject | undefined): Promise<void> {
+  const letter = await app.deadLetters.get(id)
+  if (letter.state === 'skipped') {
+    throw new HodisaError('dead-letter-unknown', `dead letter ${id} was skipped: its key has gone on`, { id })
+  }
+  await app.deadLetters.redrive(id, { data: data ?? (await edited(context, letter.event.data)) })
+  await print(context, { id, action: DONE.redrive }, () => `${DONE.redrive} ${printable(id)} with the edited data\n`)
+}
+
+/** The ids of all that match, in the order of the log. Shows how many there are of what. */
+async function chosen(app: App, context: Context, filter: ListArguments): Promise<string[]> {
+  const found: { id: string; position: number }[] = []
+  const counts = new Map<string, { service: string; type: string; count: number }>()
+  for await (const page of pages(app, filter)) {
+    for (const { id, service, event } of page) {
+      found.push({ id, position: event.position })
+      const name = JSON.stringify([service, event.type])
+      counts.set(name, { service, type: event.type, count: (counts.get(name)?.count ?? 0) + 1 })
+    }
+  }
+  if (!context.json && found.length > 0) context.terminal.note(preview(context, [...counts.values()]))
+  return found.sort((one, other) => one.position - other.position).map(({ id }) => id)
+}
+
+function preview({ terminal }: Context, counts: readonly { service: string; type: string; count: number }[]): string {
+  const rows = counts.map(({ service, type, count }) => [
+    { text: service },
+    { text: type },
+    { text: String(count), right: true },
+  ])
+  const header = [{ text: 'SERVICE' }, { text: 'TYPE' }, { text: 'LETTERS', right: true }]
+  return table({ ...terminal, style: terminal.styleNote }, header, rows)
 }
 
 const PAGE = 100
@@ -151,6 +182,7 @@ export function assertChoice(ids: readonly string[], filtered: boolean, edited: 
     throw new CommandError('usage', message)
   }
   if (ids.length > 0 && filtered) refuse('give ids or a filter, not both')
-  if (ids.length === 0 && !filtered) refuse('give the ids of dead letters, or --all, --service, --key or --type')
+  if (ids.length === 0 && !filtered)
+    refuse('give the ids of dead letters, or --all, --service, --key, --type or --until')
   if (edited && ids.length !== 1) refuse('--data is for one dead letter: give its id')
 }

@@ -15,6 +15,10 @@ export const FAULTS = {
     fix: 'Correct --store or HODISA_STORE. Only `hodisa publish` makes a new store.',
   },
   'invalid-json': { exit: EXIT.usage, fix: 'Give one JSON object: in quotes, as @file, or as - for standard input.' },
+  'editor-failed': {
+    exit: EXIT.failed,
+    fix: 'Set EDITOR to a command that waits until the file is closed, or give --data.',
+  },
   'not-found': { exit: EXIT.notFound, fix: 'Check the id: `hodisa events list` shows the events of the store.' },
   incomplete: { exit: EXIT.failed, fix: 'Look at `hodisa dead list` for what is left.' },
   'not-confirmed': { exit: EXIT.refused, fix: 'Answer y, or give --yes to go ahead without being asked.' },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { DeadLetterState, EventKind, From, ReadOptions } from '../index.ts'
-import { type Action, actOnDead, assertChoice, type ListArguments, listDead, showDead } from './dead.ts'
+import { type Action, actOnDead, assertChoice, editDead, type ListArguments, listDead, showDead } from './dead.ts'
 import { getEvent, listEvents, type TailArguments, tail } from './events.ts'
 import { definitionOf, type PublishArguments, publish } from './publish.ts'
 import { forgetService, listServices, pauseService, resetService, resumeService } from './services.ts'
@@ -148,6 +148,17 @@ export function programFor(terminal: Terminal, json: boolean): Command {
     dead.command('show').description('shows one: its error and its event').argument('<id>'),
     (app, context, _, [id = '']) => showDead(app, context, id),
   )
+  actWith<{ data?: string }>(
+    dead
+      .command('edit')
+      .description('opens its data in $EDITOR, then redrives it with what was saved. The data is not validated')
+      .argument('<id>')
+      .option('--data <data>', 'instead of the editor: JSON, @file or -'),
+    async ({ data }, [id = '']) => {
+      const given = data === undefined ? undefined : await jsonObject(data, terminal)
+      return { work: (app, context) => editDead(app, context, id, given) }
+    },
+  )
   acting('redrive', 'tries again, ahead of what waits behind it').option(
     '--data <data>',
     'edited data, for this service only: JSON, @file or -',
@@ -161,6 +172,7 @@ export function programFor(terminal: Terminal, json: boolean): Command {
       .option('--service <name>', 'only of this service')
       .option('--key <key>', 'only of this key')
       .option('--type <type>', 'only events of this type')
+      .option('--until <place>', 'only events up to this position or time', end)
   }
 
   function acting(action: Action, description: string): Command {

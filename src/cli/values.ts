@@ -55,16 +55,23 @@ export function list(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',').map((part) => part.trim())]
 }
 
+export type JsonObject = Readonly<Record<string, unknown>>
+
 /** JSON as it stands, `@file`, or `-` for standard input. */
-export async function jsonObject(argument: string, terminal: Terminal): Promise<Readonly<Record<string, unknown>>> {
-  const value = parse(await jsonText(argument, terminal))
+export async function jsonObject(argument: string, terminal: Terminal): Promise<JsonObject> {
+  return parseObject(await jsonText(argument, terminal))
+}
+
+/** @throws {CommandError} `invalid-json` */
+export function parseObject(text: string): JsonObject {
+  const value = parse(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CommandError(
       'invalid-json',
       `the data must be a JSON object, not ${value === null ? 'null' : describe(value)}`,
     )
   }
-  return value as Readonly<Record<string, unknown>>
+  return value as JsonObject
 }
 
 async function jsonText(argument: string, terminal: Terminal): Promise<string> {
