@@ -6,6 +6,7 @@ import { resolveOptions, type ServiceOptions } from './delivery/options.ts'
 import { ServiceBuilder } from './delivery/service-builder.ts'
 import { Services } from './delivery/services.ts'
 import { Settling } from './delivery/settled.ts'
+import { SystemLog } from './delivery/system-log.ts'
 import { HodisaError } from './errors.ts'
 import { withContext } from './event/context.ts'
 import type { AnyEventDefinition } from './event/definition.ts'
@@ -141,7 +142,8 @@ class HodisaApp {
   }
 
   async #start(): Promise<void> {
-    const { clock, logger, random = Math.random, newId = newTypeId } = this.#options
+    const { clock, logger, codec, random = Math.random, newId = newTypeId } = this.#options
+    const system = new SystemLog({ source: this.source, store: this.#store, clock, logger, codec, newId })
     const services = [...this.#builders.values()].map(({ name, options, routes }) => {
       if (routes.isEmpty) {
         throw new HodisaError('invalid-definition', `service ${name} has no handler`, { service: name })
@@ -156,10 +158,11 @@ class HodisaApp {
         preparer: this.#preparer,
         clock,
         logger,
+        system,
         random,
       }
     })
-    this.#delivery = new Delivery(this.source, this.#store, clock, logger, newId, services)
+    this.#delivery = new Delivery({ source: this.source, store: this.#store, clock, logger, newId, system }, services)
     await this.#delivery.start()
   }
 

@@ -28,6 +28,7 @@ export {
 } from './event/definition.ts'
 export type { Duration } from './event/duration.ts'
 export type { IdMaker } from './event/id.ts'
+export { systemEvents } from './event/system.ts'
 export type { RecordedOf, TypeOf } from './event/typed.ts'
 export type { EventExtras, EventKind, EventMetadata, NewEvent, RecordedEvent } from './event/types.ts'
 export type { Codec, CodecSubject } from './log/codec.ts'

@@ -16,6 +16,8 @@ export interface AttemptHost {
   prepare(event: NewEvent): EventToAppend
   /** Writes the done mark, and the effects with it, in one transaction. */
   record(effects: Effects): Promise<void>
+  /** `ctx.commit` went through. */
+  committed(): void
 }
 
 /** What is committed together with the mark that an event is done, as the store takes it. */
@@ -153,6 +155,7 @@ export class Attempt {
         this.#commit = host.record(effectsOf(this.#published, work && this.#inTransaction(work))).then(
           () => {
             this.#state = 'committed'
+            host.committed()
           },
           (error) => {
             this.#state = 'dead'

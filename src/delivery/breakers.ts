@@ -1,3 +1,4 @@
+import { systemEvents } from '../event/system.ts'
 import type { GroupState, GroupUpdate, OpenBreaker } from '../store/groups.ts'
 import { backoff } from './backoff.ts'
 import { Breaker } from './breaker.ts'
@@ -60,14 +61,18 @@ export class Breakers {
 
   failed(route: Route, error: unknown): void {
     if (this.of(route).fail()) {
-      const { logger, service } = this.#core
+      const { logger, service, system } = this.#core
       const handler = nameOf(route)
       logger.warn(`service ${service}: nothing succeeds; new events of ${handler} are held back`, {
         error: String(error),
       })
-      this.#tell(route, ({ breakers }) => {
-        if (this.of(route).admits || breakers.some((one) => one.handler === handler)) return undefined
-        return { breakers: [...breakers, this.#opened(handler)] }
+      let told = false
+      const open = ({ breakers }: GroupState): GroupUpdate | undefined => {
+        told = !this.of(route).admits && !breakers.some((one) => one.handler === handler)
+        return told ? { breakers: [...breakers, this.#opened(handler)] } : undefined
+      }
+      this.#tell(route, open, () => {
+        if (told) void system.say(systemEvents.breakerOpened({ service, handler }), { about: handler })
       })
     }
     this.letGo(route)
@@ -77,8 +82,13 @@ export class Breakers {
   share(open: readonly OpenBreaker[]): void {
     this.#open = open
     for (const [route, breaker] of this.#breakers) {
+      const before = breaker.shared
       if (breaker.share(this.#openOf(route))) {
-        this.#core.logger.info(`service ${this.#core.service}: ${nameOf(route)} succeeds again`)
+        const { logger, service, system } = this.#core
+        const handler = nameOf(route)
+        logger.info(`service ${service}: ${handler} succeeds again`)
+        const once = [service, handler, before?.openedAt ?? 0]
+        void system.say(systemEvents.breakerClosed({ service, handler }), { about: handler, once })
       }
       if (breaker.isOutlived) this.#close(route)
       this.letGo(route)

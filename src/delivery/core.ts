@@ -4,6 +4,7 @@ import type { Preparer } from '../log/prepare.ts'
 import type { Clock, Logger, Store } from '../store/port.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Routes } from './routes.ts'
+import type { SystemLog } from './system-log.ts'
 
 /** What all parts that run one service work with. */
 export interface ServiceCore {
@@ -16,6 +17,7 @@ export interface ServiceCore {
   readonly preparer: Preparer
   readonly clock: Clock
   readonly logger: Logger
+  readonly system: SystemLog
   /** From 0 to below 1, for jitter. */
   readonly random: () => number
   /** Id of this process among the instances; another one after it was taken for dead. */

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os'
 import { HodisaError } from '../errors.ts'
 import type { IdMaker } from '../event/id.ts'
+import { systemEvents } from '../event/system.ts'
 import type { Clock, Hint, Logger, Store } from '../store/port.ts'
 import type { ServiceCore } from './core.ts'
 import { machineName, processExists } from './machine.ts'
 import { Runner } from './runner.ts'
+import type { SystemLog } from './system-log.ts'
 
 /** How often a process shows that it lives, and looks at the others. Ms. */
 const BEAT_EVERY = 1_000
@@ -16,15 +18,23 @@ export const LEASE = 6_000
 const LEASE_MARGIN = 1_500
 /** Every so many beats all is looked at, hint or not. */
 const LOOK_EVERY = 10
+/** Every so many beats expired events are removed. */
+const EXPIRE_EVERY = 60
 
 /** A service to run: everything about it but which instance this is. */
 export type ServiceToRun = Omit<ServiceCore, 'instance'>
+
+export interface DeliveryOptions extends Pick<ServiceCore, 'store' | 'clock' | 'logger' | 'system'> {
+  readonly source: string
+  readonly newId: IdMaker
+}
 
 /** Runs the services of one process: one heartbeat, one watch on the store, one runner a service. */
 export class Delivery {
   readonly #store: Store
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #system: SystemLog
   readonly #source: string
   readonly #runners: readonly Runner[]
   /** By instance: its counter, and since when it stands there by the own clock. */
@@ -43,20 +53,14 @@ export class Delivery {
   #beating: Promise<void> = Promise.resolve()
   #unwatch: () => void = () => undefined
 
-  constructor(
-    source: string,
-    store: Store,
-    clock: Clock,
-    logger: Logger,
-    newId: IdMaker,
-    services: readonly ServiceToRun[],
-  ) {
+  constructor({ source, store, clock, logger, newId, system }: DeliveryOptions, services: readonly ServiceToRun[]) {
     this.#newId = newId
     this.#instance = newId('ins')
     this.#source = source
     this.#store = store
     this.#clock = clock
     this.#logger = logger
+    this.#system = system
     const host = { leasesHold: () => this.#clock.monotonic() < this.#leasesUntil }
     this.#runners = services.map((service) => new Runner({ ...service, instance: () => this.#instance }, host))
   }
@@ -181,6 +185,9 @@ export class Delivery {
     if (gone.size === 0) return
     this.#logger.warn('instances do not answer any more; their share is taken over', { instances: [...gone] })
     for (const runner of this.#runners) await runner.evict(gone)
+    for (const instance of gone) {
+      await this.#system.say(systemEvents.instanceLost({ instance, lostBy: this.#instance }), { once: [instance] })
+    }
   }
 
   /** What hints would have told, were one lost; and members whose process is gone without having left. */
@@ -192,7 +199,9 @@ export class Delivery {
       if (full || !runner.knows(revisions.get(runner.service))) runner.resync()
       const lost = runner.membersOutside(beats)
       if (lost.size > 0) await runner.evict(lost)
+      await runner.watchLag(head)
     }
+    if (this.#beats % EXPIRE_EVERY === 0) await this.#store.expire(this.#clock.now())
     this.#head = head
   }
 }

@@ -1,5 +1,6 @@
 import { HodisaError } from '../errors.ts'
 import { inContext } from '../event/context.ts'
+import { systemEvents } from '../event/system.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import { derivedPreparer } from '../log/transaction.ts'
 import type { StoredEvent } from '../store/events.ts'
@@ -103,6 +104,9 @@ export class Executor {
       keyOf,
       prepare: derivedPreparer(preparer, service, first.id),
       record: task.record,
+      committed: () => {
+        task.route.usage.commits++
+      },
     })
     const outcome = inContext(causeOf(first, events[0]), () => attempt.run((ctx) => call(task.route, events, ctx)))
     return outcome instanceof Promise ? this.#timed(attempt, task, outcome) : outcome
@@ -134,6 +138,7 @@ export class Executor {
         })
         logger.error(stuck.message, { code: stuck.code, fix: stuck.fix, ...stuck.details })
         leave()
+        void this.#core.system.say(systemEvents.handlerStuck({ service, eventId: id, type }), { about: type })
         task.onStuck(outcome)
       })
     })
@@ -148,6 +153,7 @@ export class Executor {
 }
 
 function call(route: Route, events: readonly RecordedEvent[], ctx: BatchContext): void | Promise<void> {
+  route.usage.attempts++
   if (route.mode === 'batch') return route.handler(events, ctx)
   const [event] = events
   return event === undefined ? undefined : route.handler(event, ctx)

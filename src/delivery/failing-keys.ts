@@ -1,5 +1,6 @@
 import { isHodisaError } from '../errors.ts'
 import { derivedId } from '../event/id.ts'
+import { systemEvents } from '../event/system.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, CursorChange, Progress, StoredDeadLetter } from '../store/groups.ts'
 import type { AttemptHost } from './attempt.ts'
@@ -367,6 +368,16 @@ export class FailingKeys {
     const next: Cursor =
       verdict === 'park' ? { ...cursor, state: 'parked', deadLetter: letter.id } : at(cursor, head.position + 1)
     await this.#put(failing, share, next, letter)
+    await this.#announce(letter, head)
+  }
+
+  #announce(letter: StoredDeadLetter, { id, type, correlationId }: StoredEvent): Promise<void> {
+    const { service, key, position, attempts, parkedAt, state } = letter
+    const { name, message, code } = letter.error
+    const error = { name, message, ...(code !== undefined && { code }) }
+    const say = state === 'parked' ? systemEvents.eventParked : systemEvents.eventSkipped
+    const event = say({ service, eventId: id, type, key, position, attempts, error, deadLetter: letter.id })
+    return this.#core.system.say(event, { about: type, once: [letter.id, parkedAt], correlationId, causationId: id })
   }
 
   #verdict(attempts: number, firstFailedAt: number, error: unknown, othersSucceed: boolean): Verdict {

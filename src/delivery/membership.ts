@@ -1,4 +1,5 @@
 import { HodisaError, isHodisaError } from '../errors.ts'
+import { systemEvents } from '../event/system.ts'
 import { positionBefore } from '../log/read.ts'
 import type { GroupState, Member, Subscription } from '../store/groups.ts'
 import type { ServiceCore } from './core.ts'
@@ -273,6 +274,9 @@ export class Membership {
     if (ended.size === 0) return false
     logger.warn(`service ${service}: nobody handles ${[...ended].join(', ')} any more; the subscription ends`)
     await this.change((state) => ({ subscriptions: state.subscriptions.filter(({ pattern }) => !ended.has(pattern)) }))
+    for (const pattern of ended) {
+      await this.#core.system.say(systemEvents.subscriptionEnded({ service, pattern }), { about: pattern })
+    }
     return true
   }
 }

@@ -9,6 +9,14 @@ import type { From } from './options.ts'
 interface Registered {
   readonly patterns: readonly Pattern[]
   readonly from: From | undefined
+  readonly usage: Usage
+}
+
+/** What a handler has done in this process, for `explain`. */
+export interface Usage {
+  attempts: number
+  /** How many of them committed with `ctx.commit`. */
+  commits: number
 }
 
 /** A handler of one event at a time. */
@@ -67,6 +75,10 @@ export class Routes {
     }
     this.#found.set(type, best?.route)
     return best?.route
+  }
+
+  [Symbol.iterator](): Iterator<Route> {
+    return this.#routes.values()
   }
 
   get isEmpty(): boolean {

@@ -1,4 +1,5 @@
 import { HodisaError, isHodisaError } from '../errors.ts'
+import { systemEvents } from '../event/system.ts'
 import { keyOf, type StoredEvent } from '../store/events.ts'
 import type { Progress } from '../store/groups.ts'
 import type { ServiceCore } from './core.ts'
@@ -14,6 +15,8 @@ const MOST_OPEN = 1_000
 const PAGE = 500
 /** How many events of one key may wait in memory while others need the room. */
 const LONG_LANE = 200
+/** How long the end of the log may be out of reach before it is told. Ms. */
+const LAGGING_AFTER = 60_000
 
 /** What the runner is told by the process around it. */
 export interface RunnerHost {
@@ -31,6 +34,8 @@ export class Runner {
   readonly #tracker: Tracker
   readonly #dispatcher: Dispatcher
   readonly #membership: Membership
+  /** Where the log ended a while ago, to see whether it is reached in time. */
+  #goal = { head: 0, since: 0, said: false }
   #atEnd = false
   #syncWanted = true
   #draining = false
@@ -96,6 +101,21 @@ export class Runner {
     return new Set(
       members.map(({ instance }) => instance).filter((id) => !living.has(id) && id !== this.#core.instance()),
     )
+  }
+
+  /** Tells when what stood at the end of the log a while ago is still not finished, and when it is. */
+  async watchLag(head: number): Promise<void> {
+    const { clock, service, system } = this.#core
+    const now = clock.monotonic()
+    const position = this.#tracker.lowWater()
+    if (this.#shares.size === 0 || this.#membership.state?.paused !== null || position >= this.#goal.head) {
+      if (this.#goal.said) await system.say(systemEvents.serviceCaughtUp({ service }))
+      this.#goal = { head, since: now, said: false }
+    } else if (!this.#goal.said && now - this.#goal.since >= LAGGING_AFTER) {
+      this.#goal.said = true
+      const seconds = Math.round((now - this.#goal.since) / 1_000)
+      await system.say(systemEvents.serviceLagging({ service, position, head, seconds }))
+    }
   }
 
   /** The own leases are nearly out: whatever runs is ended. */
@@ -229,6 +249,7 @@ export class Runner {
     await this.#insist(() =>
       this.#membership.change((state) => (state.paused === null ? { paused: reason } : undefined)),
     )
+    await this.#core.system.say(systemEvents.serviceStopped({ service: this.service, reason }))
     this.resync()
   }
 

@@ -53,7 +53,7 @@ export class ServiceBuilder {
     }
     for (const one of [what].flat()) if (typeof one !== 'string') this.#registry.add(one)
     if (from !== undefined) assertFrom(from)
-    return { patterns, from }
+    return { patterns, from, usage: { attempts: 0, commits: 0 } }
   }
 
   #assertHandler(handler: unknown): void {

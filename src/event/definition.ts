@@ -69,6 +69,20 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   options: EventOptions<Schema> = {},
 ): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
   assertType(type)
+  if (type.split('.', 1)[0] === 'hodisa') {
+    throw new HodisaError('invalid-name', `event ${type}: "hodisa" is for the framework's own events`, { type })
+  }
+  return defineReserved(type, options)
+}
+
+/** The same for the framework's own events. */
+export function defineReserved<
+  const Type extends string,
+  Schema extends StandardSchemaV1 = StandardSchemaV1<PlainData>,
+>(
+  type: Type,
+  options: EventOptions<Schema> = {},
+): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
   const { version = 1, kind = 'domain' } = options
   const invalid = (message: string, details: Record<string, unknown>) =>
     new HodisaError('invalid-definition', `event ${type}: ${message}`, { type, ...details })

@@ -32,6 +32,8 @@ export interface TailOptions extends Omit<ReadOptions, 'to' | 'backwards' | 'str
 }
 
 const PAGE = 500
+/** Ms. */
+const POLL_EVERY = 1_000
 
 /** Reads the log in pages, so that memory stays flat however long it is. */
 export class LogReader {
@@ -65,6 +67,8 @@ export class LogReader {
     const rouse = () => wake.resolve()
     const ended = () => signal?.aborted === true
     const unwatch = this.#store.watch(rouse)
+    // Hints may be lost; and who reads on wants the program to go on.
+    const polling = setInterval(rouse, POLL_EVERY)
     signal?.addEventListener('abort', rouse)
     try {
       while (!ended()) {
@@ -80,6 +84,7 @@ export class LogReader {
         }
       }
     } finally {
+      clearInterval(polling)
       unwatch()
       signal?.removeEventListener('abort', rouse)
     }
