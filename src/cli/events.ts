@@ -14,16 +14,10 @@ export async function tail(app: App, context: Context, { source, limit, ...optio
   let left = limit ?? Number.POSITIVE_INFINITY
   if (left === 0) return
   const show = lines(context)
-  // The store watches in the background, which does not keep a process alive that does nothing else.
-  const alive = setInterval(() => undefined, 60_000)
-  try {
-    for await (const event of app.tail({ ...options, signal: context.terminal.ended })) {
-      if (source !== undefined && event.metadata.source !== source) continue
-      await show(event)
-      if (--left <= 0) return
-    }
-  } finally {
-    clearInterval(alive)
+  for await (const event of app.tail({ ...options, signal: context.terminal.ended })) {
+    if (source !== undefined && event.metadata.source !== source) continue
+    await show(event)
+    if (--left <= 0) return
   }
 }
 
