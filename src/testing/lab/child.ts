@@ -26,15 +26,16 @@ export class Child {
   #errors = ''
 
   /** @param blocks how large a file it may make, in blocks of 1 KiB */
-  constructor(setup: WorkerSetup, blocks?: number) {
+  constructor(setup: WorkerSetup, variables: Readonly<Record<string, string>> = {}, blocks?: number) {
     this.name = setup.name
     this.limited = blocks !== undefined
     const args = [WORKER, JSON.stringify(setup)]
+    const env = { ...process.env, ...variables }
     const stdio: ('ignore' | 'pipe' | 'ipc')[] = ['ignore', 'ignore', 'pipe', 'ipc']
     this.#process =
       blocks === undefined
-        ? spawn(process.execPath, args, { stdio })
-        : spawn('sh', ['-c', `ulimit -f ${blocks * 2} && exec "$0" "$@"`, process.execPath, ...args], { stdio })
+        ? spawn(process.execPath, args, { stdio, env })
+        : spawn('sh', ['-c', `ulimit -f ${blocks * 2} && exec "$0" "$@"`, process.execPath, ...args], { stdio, env })
     this.#process.stderr?.on('data', (data) => {
       this.#errors = `${this.#errors}${data}`.slice(-4_000)
     })

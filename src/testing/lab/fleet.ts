@@ -14,12 +14,15 @@ export class Fleet {
   readonly failures: string[] = []
   readonly #setup: Omit<WorkerSetup, 'name'>
   readonly #plan: Plan
+  readonly #env: Readonly<Record<string, string>>
   readonly #current = new Map<string, Child>()
   readonly #wanted = new Set<string>()
+  readonly #kept = new Set<string>()
   readonly #blocks = new Map<string, number>()
   readonly #generations = new Map<string, number>()
 
-  constructor(setup: Omit<WorkerSetup, 'name'>, plan: Plan) {
+  constructor(setup: Omit<WorkerSetup, 'name'>, plan: Plan, env: Readonly<Record<string, string>>) {
+    this.#env = env
     this.#setup = setup
     this.#plan = plan
   }
@@ -74,14 +77,13 @@ export class Fleet {
   }
 
   #want(place: string): void {
-    if (this.#wanted.has(place)) return
     this.#wanted.add(place)
+    if (this.#kept.has(place)) return // whoever keeps it up sees that it is wanted again
+    this.#kept.add(place)
     void this.#keepUp(place)
   }
 
   async #keepUp(place: string): Promise<void> {
-    const before = this.#current.get(place)
-    await before?.gone // on its way out since the last change of scale
     while (this.#wanted.has(place)) {
       const child = this.#spawn(place, place.startsWith('p') ? this.#publishing(place) : {})
       this.#current.set(place, child)
@@ -89,6 +91,7 @@ export class Fleet {
       if (child.failed !== undefined && !child.limited) this.failures.push(child.failed)
       await delay(RESTART_AFTER)
     }
+    this.#kept.delete(place)
   }
 
   async #stop(place: string): Promise<void> {
@@ -103,7 +106,11 @@ export class Fleet {
   #spawn(place: string, more: Partial<WorkerSetup>): Child {
     const generation = (this.#generations.get(place) ?? 0) + 1
     this.#generations.set(place, generation)
-    const child = new Child({ ...this.#setup, ...more, name: `${place}.${generation}` }, this.#blocks.get(place))
+    const child = new Child(
+      { ...this.#setup, ...more, name: `${place}.${generation}` },
+      this.#env,
+      this.#blocks.get(place),
+    )
     this.lives.push(child)
     return child
   }

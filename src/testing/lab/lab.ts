@@ -32,6 +32,8 @@ export interface LabOptions {
   readonly signal?: AbortSignal
   /** How long the work may take to come to rest after the faults, in ms; a minute by default. */
   readonly settleWithin?: number
+  /** Further variables of the environment of its processes. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface LabResult {
@@ -61,7 +63,7 @@ export async function lab(options: LabOptions = {}): Promise<LabResult> {
   const plan = options.plan ?? makePlan(seed, minutes)
   const folder = await mkdtemp(join(tmpdir(), 'hodisa-lab-'))
   const place = { store, at: join(folder, 'store.db') }
-  const fleet = new Fleet({ folder, place, worker: String(worker), seed }, plan)
+  const fleet = new Fleet({ folder, place, worker: String(worker), seed }, plan, options.env ?? {})
   const end = () => fleet.killAll()
   process.once('exit', end)
   let keep = false

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { MUTATIONS, type Mutation } from './fixtures/mutant.ts'
+import { lab } from './lab.ts'
+import type { Plan } from './plan.ts'
+
+/** A process is killed in the midst of its work, and one is frozen past its lease, with a backlog before them. */
+const PLAN: Plan = {
+  duration: 14_500,
+  publishers: 1,
+  perSecond: 300,
+  most: 1_200,
+  steps: [
+    { at: 0, do: 'scale', to: 3 },
+    { at: 4_000, do: 'kill', slot: 1, point: 'done.after', call: 3 },
+    { at: 4_500, do: 'stop', slots: [2], for: 9_000 },
+  ],
+}
+
+/** What the laboratory must find, at least, when a part of the framework is disabled. */
+const FOUND: Readonly<Record<Mutation, string | undefined>> = {
+  none: undefined,
+  fence: 'duplicate-effect',
+  done: 'duplicate-effect',
+  lease: 'begun-without-lease',
+  lanes: 'order',
+  'low-water': 'unhandled',
+}
+
+const worker = new URL('./fixtures/mutant.ts', import.meta.url)
+
+describe.concurrent('the laboratory on a framework', () => {
+  for (const mutation of MUTATIONS) {
+    const found = FOUND[mutation]
+    const name = found === undefined ? 'that is whole finds nothing' : `without its ${mutation} finds it: ${found}`
+    test(name, { timeout: 120_000 }, async () => {
+      const env = { HODISA_LAB_MUTATION: mutation }
+      const { violations } = await lab({ worker, plan: PLAN, seed: 1, settleWithin: 20_000, env })
+      const kinds = new Set(violations.map(({ kind }) => kind))
+      if (found === undefined) expect(violations).toEqual([])
+      else expect([...kinds]).toContain(found)
+    })
+  }
+})
