@@ -67,6 +67,7 @@ export class Dispatcher {
       write: (change) => host.write(change),
       stopService: (reason) => host.stopService(reason),
       giveUp: (bucket, ended) => host.giveUp(bucket, ended),
+      resync: () => host.resync(),
       passed: (entry) => host.passed(entry),
       dispatch: () => this.dispatch(),
     })

@@ -24,7 +24,7 @@ export interface FailingKey {
   skippedTo: number
   /** Up to where the key was last searched for its head. */
   searchedTo: number
-  /** Nothing is left to do but for the mark to pass what the cursor did. */
+  /** The cursor does not stand yet. */
   idle: boolean
   /** Below it, what the subscriptions say is finished is finished; from it on, only the cursor knows. */
   from: number
@@ -62,6 +62,8 @@ export interface FailingKeysHost {
   /** Something can be done. */
   dispatch(): void
   giveUp(bucket: number, ended: Promise<unknown>): void
+  /** The group is to be looked at. */
+  resync(): void
   /** The entry is left to the cursor. */
   passed(entry: Entry): void
 }
@@ -204,11 +206,6 @@ export class FailingKeys {
       if (share === undefined || !buckets.has(share.bucket) || failing.unsaved.length === 0) continue
       await this.#save(failing, share, null)
     }
-  }
-
-  /** Looks again at keys that only waited for the mark to pass them. */
-  retryClosing(): void {
-    for (const failing of this.#keys.values()) this.#rouse(failing)
   }
 
   stop(): void {
@@ -435,6 +432,7 @@ export class FailingKeys {
     )
     failing.needs = { type, version }
     await this.#put(failing, share, { ...failing.cursor, position, state: 'waiting' })
+    this.#host.resync() // to offer the bucket
   }
 
   async #put(failing: FailingKey, share: Share, cursor: Cursor, letter?: StoredDeadLetter): Promise<void> {
@@ -479,17 +477,12 @@ export class FailingKeys {
     return undefined
   }
 
-  /** Ends the cursor once the key has caught up with the reader, and the mark with the key. */
+  /** Ends the cursor once the key has caught up with the reader. */
   async #close(failing: FailingKey, share: Share): Promise<void> {
     if (failing.skippedTo > failing.searchedTo) return // read on meanwhile: search again
-    // The mark must have passed what the cursor did: without the cursor only the mark tells that it is done.
-    if (this.#host.persisted(share) < failing.cursor.position - 1) {
-      if (failing.unsaved.length > 0) await this.#save(failing, share, null)
-      failing.idle = failing.skippedTo <= failing.searchedTo
-      return
-    }
     failing.closing = true // from here on the reader feeds the lane, which is busy until the cursor is gone
-    await this.#host.write({ fences: [share], cursors: [{ remove: failing.lane.key }] })
+    const done = this.#doneRows(failing, share) // without the cursor only they tell what it did above the mark
+    await this.#host.write({ fences: [share], done, cursors: [{ remove: failing.lane.key }] })
     this.#remove(failing)
   }
 

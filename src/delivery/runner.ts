@@ -193,7 +193,7 @@ export class Runner {
 
   async #flush(): Promise<void> {
     const { state } = this.#membership
-    if (state !== undefined && (await this.#tracker.flush(state))) this.#dispatcher.failing.retryClosing()
+    if (state !== undefined) await this.#tracker.flush(state)
   }
 
   #mayRead(): boolean {

@@ -68,6 +68,7 @@ export class Tracker {
     if (!isOpen(entry)) return
     entry.status = 'passed'
     this.#open--
+    this.flushWithin(FLUSH_AFTER)
   }
 
   passBucket(bucket: number): void {

@@ -15,20 +15,21 @@ export async function runWork<Result>(
 ): Promise<{ result: Result; requests: readonly AppendRequest[] }> {
   const tx = new OpenTransaction(sql)
   try {
-    const result = await beforeTheLoopTurns(work(tx.face))
+    const result = await beforeTheLoopTurns(() => work(tx.face))
     return { result, requests: tx.requests }
   } finally {
     tx.close()
   }
 }
 
-function beforeTheLoopTurns<Result>(running: Promise<Result>): Promise<Result> {
+function beforeTheLoopTurns<Result>(work: () => Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
+    // Before the work begins: of two immediates the first is the first to run.
     const turned = setImmediate(() => {
       reject(new HodisaError('commit-awaited-io', 'the work of a transaction awaited something else than `tx`', {}))
     })
     // Stays attached after the transaction was given up: a late rejection is nobody's any more.
-    Promise.resolve(running).then(
+    work().then(
       (result) => {
         clearImmediate(turned)
         resolve(result)
