@@ -1,5 +1,6 @@
 import type { BatchHandler, Handler } from './delivery/context.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
+import type { Explanation } from './delivery/explain/explanation.ts'
 import type { From, ServiceOptions } from './delivery/options.ts'
 import type { Services } from './delivery/services.ts'
 import type { SettledOptions } from './delivery/settled.ts'
@@ -113,6 +114,11 @@ export interface App<Definitions extends readonly AnyEventDefinition[] = readonl
   readonly services: Services
   /** Resolves when services have finished. @throws {HodisaError} `timeout`, naming what is unfinished */
   settled(options?: SettledOptions): Promise<void>
+  /**
+   * What each service gets of order, delivery, deduplication and recovery as things are wired, why, and what weakens it. For
+   * what this app defines and what the store knows; before the start as well as after. Changes nothing.
+   */
+  explain(): Promise<Explanation>
   /** Starts the services; resolves when their subscriptions are recorded. Safe to call twice. */
   start(): Promise<void>
   /** Lets running handlers finish (10 s by default), hands their shares over and closes the store. Safe to call twice. */

@@ -2,6 +2,8 @@ import type { App, HodisaOptions, Outbox, Service } from './app-types.ts'
 import { systemClock } from './clock.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
 import { Delivery } from './delivery/delivery.ts'
+import { explain } from './delivery/explain/explain.ts'
+import type { Explanation } from './delivery/explain/explanation.ts'
 import { resolveOptions, type ServiceOptions } from './delivery/options.ts'
 import { ServiceBuilder } from './delivery/service-builder.ts'
 import { Services } from './delivery/services.ts'
@@ -133,6 +135,16 @@ class HodisaApp {
 
   settled(...args: Parameters<Settling['settled']>): Promise<void> {
     return this.#settling.settled(...args)
+  }
+
+  async explain(): Promise<Explanation> {
+    return explain({
+      source: this.source,
+      store: this.#store,
+      durability: this.#options.durability ?? 'fsync',
+      registry: this.#registry,
+      services: [...this.#builders.values()],
+    })
   }
 
   start(): Promise<void> {

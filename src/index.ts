@@ -10,6 +10,17 @@ export {
 } from './delivery/context.ts'
 export type { DeadLetterSelection } from './delivery/dead-letter-selection.ts'
 export type { DeadLetter, DeadLetterFilter, DeadLetters } from './delivery/dead-letters.ts'
+export type {
+  Explanation,
+  ExplanationWarning,
+  HandlerExplanation,
+  PromiseExplanation,
+  ServiceExplanation,
+  StoreExplanation,
+  SubscriptionExplanation,
+  WarningCode,
+} from './delivery/explain/explanation.ts'
+export { formatExplanation } from './delivery/explain/format.ts'
 export type { From, PoisonPolicy, RetryOptions, ServiceOptions } from './delivery/options.ts'
 export type { InstanceStatus, ServiceStatus, Services } from './delivery/services.ts'
 export type { SettledOptions } from './delivery/settled.ts'

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import type { DeadLetterState, EventKind, From, ReadOptions } from '../index.ts'
 import { type Action, actOnDead, assertChoice, editDead, type ListArguments, listDead, showDead } from './dead.ts'
 import { getEvent, listEvents, type TailArguments, tail } from './events.ts'
+import { explainStore } from './explain.ts'
 import { definitionOf, type PublishArguments, publish } from './publish.ts'
 import { forgetService, listServices, pauseService, resetService, resumeService } from './services.ts'
 import { session } from './session.ts'
@@ -106,6 +107,13 @@ export function programFor(terminal: Terminal, json: boolean): Command {
       .argument('<id>', 'a correlation id, or the id of any event of it')
       .option('--limit <n>', 'at most so many events', integer(1), 1_000),
     (app, context, { limit }, [id = '']) => trace(app, context, { id, limit }),
+  )
+
+  act(
+    program
+      .command('explain')
+      .description('tells what each service of the store can rely on, why, and what weakens it'),
+    explainStore,
   )
 
   const services = program.command('services').description('shows the services of the store, and steers them')

@@ -152,6 +152,22 @@ export interface DeadLetters {
   update(change: DeadLetterUpdate): Promise<boolean>
 }
 
+/** What weakens a promise, and what to do about it. */
+export interface StoreWarning {
+  readonly code: string
+  readonly message: string
+  readonly fix: string
+}
+
+/** What an engine knows of where it stores. */
+export interface StoreDescription {
+  /** As a person names it, e.g. the path of a file; null where there is no place. */
+  readonly location: string | null
+  /** Of what this program writes; `none` where nothing outlives the process. */
+  readonly durability: Durability | 'none'
+  readonly warnings: readonly StoreWarning[]
+}
+
 /**
  * Where the log lives. An engine implements this and nothing else; `conformance` (hodisa/testing) tells whether it does.
  *
@@ -160,6 +176,8 @@ export interface DeadLetters {
 export interface Store {
   readonly engine: string
   readonly capabilities: Capabilities
+  /** For people who ask what they can rely on. */
+  describe?(): Promise<StoreDescription>
 
   /**
    * Records a batch atomically and durably, or rejects and records nothing:

@@ -8,8 +8,10 @@ import type {
   Hint,
   Presence,
   Store,
+  StoreDescription,
   StoreHost,
   StoreTransaction,
+  StoreWarning,
 } from '../../store/port.ts'
 import { Letters } from './dead-letters.ts'
 import { GroupTable } from './groups.ts'
@@ -26,6 +28,12 @@ const CAPABILITIES: Capabilities = Object.freeze({
   durable: false,
   maxEventsPerAppend: 50_000,
   maxEventBytes: 8 * 1024 * 1024,
+})
+
+const VOLATILE: StoreWarning = Object.freeze({
+  code: 'memory-store',
+  message: 'the log is in the memory of this process: nothing survives it',
+  fix: 'Use a store on disk, such as sqlite("app.db"), for anything but tests and trials.',
 })
 
 /** What all connections to one store share. */
@@ -70,6 +78,10 @@ export class MemoryStore implements Store {
     this.presence = this.#presence()
     this.groups = this.#groups()
     this.deadLetters = this.#deadLetters()
+  }
+
+  describe(): Promise<StoreDescription> {
+    return this.#read(() => ({ location: null, durability: 'none', warnings: [VOLATILE] }))
   }
 
   append(request: AppendRequest): Promise<Receipt> {

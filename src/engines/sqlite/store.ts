@@ -10,6 +10,7 @@ import type {
   LogQuery,
   Presence,
   Store,
+  StoreDescription,
   StoreHost,
   StoreTransaction,
   StreamQuery,
@@ -21,6 +22,7 @@ import { Expiry } from './expiry.ts'
 import { GroupWriter } from './group-writer.ts'
 import { SqliteGroups } from './groups.ts'
 import { LogReader } from './log-reader.ts'
+import { placeWarnings } from './file-system.ts'
 import { Outboxes } from './outbox.ts'
 import { SqlitePresence } from './presence.ts'
 import { ProgressWriter } from './progress.ts'
@@ -61,9 +63,13 @@ export class SqliteStore implements Store {
   readonly #watcher: Watcher
   readonly #outboxes: Outboxes
   readonly #expiry: Expiry
+  readonly #file: string
+  readonly #durability: StoreHost['durability']
   #closed: Promise<void> | undefined
 
   constructor(connection: Connection, reading: Connection, host: StoreHost, patience: Patience) {
+    this.#file = patience.file
+    this.#durability = host.durability
     this.#connection = connection
     this.#reading = reading
     this.#log = new LogWriter(connection, CAPABILITIES)
@@ -83,6 +89,10 @@ export class SqliteStore implements Store {
     this.presence = new SqlitePresence(connection, this.#writer, this.#reader)
     this.groups = new SqliteGroups(this.#writer, this.#reader, new GroupWriter(connection, this.#signals))
     this.deadLetters = new SqliteDeadLetters(connection, this.#writer, this.#reader, this.#signals)
+  }
+
+  async describe(): Promise<StoreDescription> {
+    return { location: this.#file, durability: this.#durability, warnings: await placeWarnings(this.#file) }
   }
 
   append(request: AppendRequest): Promise<Receipt> {
