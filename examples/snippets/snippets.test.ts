@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
 
 // Each asserts what it shows.
-test.concurrent.each(files)('%s runs as it stands in the documents', { timeout: 60_000 }, async (name) => {
+test.concurrent.each(files)('%s runs as it stands in the documents', { timeout: 120_000 }, async (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'hodisa-snippet-'))
   try {
     const child = spawn(process.execPath, [join(import.meta.dirname, name)], { cwd: folder })
