@@ -111,6 +111,8 @@ export class FailingKeys {
     failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
     if (route === undefined) await this.#wait(failing, share, stored)
     else await this.#fail(failing, share, stored, route, error)
+    // Lost while that was written: whoever has the bucket now, this instance again perhaps, goes on from what stands there.
+    if (this.#host.shares.get(share.bucket) !== share) return
     const before = lane.failing
     if (before !== undefined) {
       // A cursor stood further on: for the length of the lane, or because a pattern was added that begins before it.
@@ -460,7 +462,8 @@ export class FailingKeys {
       failing.ahead = failing.ahead.slice(known) // the head too: it may have to be begun again
       return failing.ahead[0]
     }
-    const until = Math.max(this.#host.scanned(), share.floor)
+    // What the reader left to the cursor is the cursor's, also where reading has gone back since.
+    const until = Math.max(this.#host.scanned(), share.floor, failing.skippedTo)
     let after = Math.max(position - 1, failing.ahead.at(-1)?.position ?? 0)
     failing.ahead = []
     while (after < until) {
@@ -488,7 +491,7 @@ export class FailingKeys {
 
   #remove(failing: FailingKey): void {
     failing.cancelTimer()
-    this.#keys.delete(failing.lane.key)
+    if (this.#keys.get(failing.lane.key) === failing) this.#keys.delete(failing.lane.key)
     if (failing.lane.failing === failing) failing.lane.failing = undefined
     this.#host.lanes.tidy(failing.lane)
   }
@@ -498,7 +501,8 @@ export class FailingKeys {
     failing.cancelTimer()
     const { cursor, lane } = failing
     if (cursor.state !== 'retrying' || failing.idle || this.#keys.get(lane.key) !== failing) return
-    if (this.#host.shares.get(cursor.bucket)?.draining !== undefined) return
+    const share = this.#host.shares.get(cursor.bucket)
+    if (share === undefined || share.draining !== undefined) return
     // A clock that was set back must not make a retry wait for all that time.
     const latest = this.#core.clock.now() + Math.max(this.#core.options.retry.max, TRY_AGAIN_LATER)
     if (cursor.nextAttemptAt > latest) failing.cursor = { ...cursor, nextAttemptAt: latest }

@@ -30,8 +30,7 @@ export class Random {
   }
 
   pick<Value>(values: readonly Value[]): Value {
-    const value = values[this.below(values.length)]
-    if (value === undefined) throw new Error('nothing to pick from')
-    return value
+    if (values.length === 0) throw new Error('nothing to pick from')
+    return values[this.below(values.length)] as Value
   }
 }

@@ -184,22 +184,18 @@ export class Referee {
     const watched = this.#watched(service)
     const told = `${service} writes ${mark === undefined ? '' : `mark ${mark} `}done ${done.map(({ position }) => position)}`
     this.#world.say(process.name, `${told} cursors ${cursors.map(shown)}`)
-    const finished = once ? done.map(({ position }) => position) : []
-    for (const one of cursors) {
-      if (withEffects && 'put' in one) finished.push(this.#headBefore(one.put))
-    }
+    const heads = cursors.flatMap((one) => (withEffects && 'put' in one ? this.#headBefore(one.put) : []))
+    const finished = !once ? [] : heads.length > 0 ? heads : done.map(({ position }) => position)
     for (const position of finished) {
       const effects = (watched.effects.get(position) ?? 0) + 1
       watched.effects.set(position, effects)
       if (effects > 1) this.#violated(`${service} committed the effects of ${position} ${effects} times`)
       watched.open.delete(position)
     }
-    if (!once) {
-      for (const { position } of done) {
-        const event = watched.open.get(position)
-        if (event !== undefined && this.#wants(watched, event))
-          this.#violated(`${process.name} marks ${position} as done for ${service}, and it is not`)
-      }
+    for (const { position } of done) {
+      const event = watched.open.get(position)
+      if (event !== undefined && this.#wants(watched, event))
+        this.#violated(`${process.name} marks ${position} as done for ${service}, and it is not`)
     }
     for (const one of deadLetters) {
       if (!('put' in one)) continue

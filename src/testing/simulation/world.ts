@@ -3,6 +3,9 @@ import { Agenda } from '../agenda.ts'
 import { Random } from '../random.ts'
 import { turn } from '../turn.ts'
 
+/** How many things may happen at one moment. */
+const LONGEST_STANDSTILL = 100_000
+
 /** One thing that happened: when (virtual ms), to which process, what. */
 export type TraceLine = readonly [time: number, process: string, what: string]
 
@@ -57,6 +60,7 @@ export class World {
       },
       (error) => this.fail(error),
     )
+    let still = 0
     for (;;) {
       await turn()
       if (this.#failure !== undefined) throw this.#failure.error
@@ -65,6 +69,8 @@ export class World {
       if (next === undefined || next > deadline) {
         throw new Error(next === undefined ? 'nothing is left to happen' : `not over after ${deadline} virtual ms`)
       }
+      still = next > this.#time ? 0 : still + 1
+      if (still > LONGEST_STANDSTILL) throw new Error(`time stands still at ${this.#time} ms: something never waits`)
       this.#time = Math.max(this.#time, next)
       this.#agenda.take()?.()
     }
