@@ -20,7 +20,7 @@ import type { RecordedEvent } from './event/types.ts'
 import { Decoder } from './log/decode.ts'
 import { Preparer } from './log/prepare.ts'
 import { LogReader } from './log/read.ts'
-import { type Transaction, userTransaction } from './log/transaction.ts'
+import { type Transaction, userWork } from './log/transaction.ts'
 import { type PublishOptions, type StreamAppend, Writer } from './log/write.ts'
 import { consoleLogger } from './logger.ts'
 import type { Receipt } from './store/events.ts'
@@ -117,9 +117,9 @@ class HodisaApp {
   }
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result): Promise<Result> {
+    const run = userWork(work, (event) => this.#preparer.prepareNow(event))
     const { result } = await this.#store.transaction(async (tx) => {
-      const { transaction, events } = userTransaction(tx, (event) => this.#preparer.prepareNow(event))
-      const value = await work(transaction)
+      const { result: value, events } = await run(tx)
       if (events.length > 0) tx.append({ events, conditions: [], onReuse: 'refuse' })
       return value
     })
@@ -186,6 +186,7 @@ class HodisaApp {
 
   async #stop(timeout: number): Promise<void> {
     await this.#starting?.catch(() => undefined) // start() itself rejected with it
+    this.#reader.end()
     try {
       await this.#delivery?.stop(timeout)
     } finally {

@@ -1,6 +1,6 @@
 import { HodisaError } from '../errors.ts'
 import type { NewEvent } from '../event/types.ts'
-import { type Transaction, userTransaction } from '../log/transaction.ts'
+import { type Transaction, userWork } from '../log/transaction.ts'
 import type { EventToAppend } from '../store/events.ts'
 import type { Logger, Store, StoreTransaction } from '../store/port.ts'
 import type { BatchContext } from './context.ts'
@@ -103,10 +103,9 @@ export class Attempt {
   }
 
   #inTransaction(work: (tx: Transaction) => Promise<void> | void) {
+    const run = userWork(work, (event) => this.#host.prepare(event))
     return async (tx: StoreTransaction) => {
-      const { transaction, events } = userTransaction(tx, (event) => this.#host.prepare(event))
-      await work(transaction)
-      const { append } = effectsOf(events)
+      const { append } = effectsOf((await run(tx)).events)
       if (append !== undefined) tx.append(append)
     }
   }

@@ -143,8 +143,7 @@ function invalidData(type: string, issues: { message: string; path: PropertyKey[
 }
 
 function placeOf(definition: AnyEventDefinition, data: unknown, extras: EventExtras) {
-  const id = definition.streamId?.(data as never)
-  const stream = extras.stream ?? (id === undefined ? null : `${definition.category}-${String(id)}`)
+  const stream = extras.stream ?? streamOf(definition, data)
   if (stream !== null && extras.key !== undefined) {
     throw new HodisaError('stream-and-key', `event ${definition.type} goes to stream ${stream}, so it takes no key`, {
       type: definition.type,
@@ -155,6 +154,21 @@ function placeOf(definition: AnyEventDefinition, data: unknown, extras: EventExt
   if (stream !== null) assertStream(stream)
   if (extras.key !== undefined) assertKey(extras.key)
   return { stream, key: extras.key ?? null }
+}
+
+function streamOf(definition: AnyEventDefinition, data: unknown): string | null {
+  if (definition.streamId === undefined) return null
+  const { type, category } = definition
+  let id: unknown
+  try {
+    id = definition.streamId(data as never)
+  } catch (error) {
+    const message = `event ${type}: its stream function threw ${String(error)}`
+    throw new HodisaError('invalid-definition', message, { type }, error)
+  }
+  if ((typeof id === 'string' && id !== '') || typeof id === 'number') return `${category}-${id}`
+  const shown = typeof id === 'string' ? 'an empty text' : typeof id
+  throw new HodisaError('invalid-name', `event ${type}: its stream function must give an id, not ${shown}`, { type })
 }
 
 /** Over the input, so that a default the schema fills in anew (a time, an id) does not make the same call another one. */

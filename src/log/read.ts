@@ -39,6 +39,7 @@ const POLL_EVERY = 1_000
 export class LogReader {
   readonly #store: Store
   readonly #decoder: Decoder
+  readonly #over = new AbortController()
 
   constructor(store: Store, decoder: Decoder) {
     this.#store = store
@@ -57,19 +58,27 @@ export class LogReader {
     }
   }
 
-  /** Goes on at the head until its signal aborts. From now on by default. */
+  /** Ends all tails. */
+  end(): void {
+    this.#over.abort()
+  }
+
+  /** Goes on at the head until its signal aborts, or the app stops. From now on by default. */
   async *tail(options: TailOptions = {}): AsyncGenerator<RecordedEvent, void, undefined> {
     assertReadOptions(options)
-    const { signal, from = 'now' } = options
+    const { from = 'now' } = options
+    const over = this.#over.signal
+    if (over.aborted) throw new HodisaError('app-stopped', 'the app was stopped: it reads no more')
+    const signal = options.signal === undefined ? over : AbortSignal.any([over, options.signal])
     const filter = filterOf(options)
     let after = await positionBefore(this.#store, from)
     let wake = Promise.withResolvers<void>()
     const rouse = () => wake.resolve()
-    const ended = () => signal?.aborted === true
+    const ended = () => signal.aborted
     const unwatch = this.#store.watch(rouse)
     // Hints may be lost; and who reads on wants the program to go on.
     const polling = setInterval(rouse, POLL_EVERY)
-    signal?.addEventListener('abort', rouse)
+    signal.addEventListener('abort', rouse)
     try {
       while (!ended()) {
         const page = await this.#store.readLog({ ...filter, after, limit: PAGE })
@@ -83,10 +92,12 @@ export class LogReader {
           wake = Promise.withResolvers()
         }
       }
+    } catch (error) {
+      if (!over.aborted) throw error // a read that the closing store refuses is the end, too
     } finally {
       clearInterval(polling)
       unwatch()
-      signal?.removeEventListener('abort', rouse)
+      signal.removeEventListener('abort', rouse)
     }
   }
 

@@ -1,3 +1,4 @@
+import { HodisaError } from '../errors.ts'
 import { derivedId } from '../event/id.ts'
 import type { NewEvent } from '../event/types.ts'
 import type { EventToAppend } from '../store/events.ts'
@@ -12,16 +13,27 @@ export interface Transaction {
   publish(...events: readonly NewEvent[]): void
 }
 
-/** Gives user code a transaction that collects what it publishes into one append. */
-export function userTransaction(tx: StoreTransaction, prepare: (event: NewEvent) => EventToAppend) {
-  const events: EventToAppend[] = []
-  const transaction: Transaction = {
-    sql: tx.sql,
-    publish: (...published) => {
-      for (const event of published) events.push(prepare(event))
-    },
+/** Runs the user's work in a transaction that collects what it publishes; resolves with both. */
+export function userWork<Result>(
+  work: (tx: Transaction) => Promise<Result> | Result,
+  prepare: (event: NewEvent) => EventToAppend,
+) {
+  return async (tx: StoreTransaction): Promise<{ result: Result; events: readonly EventToAppend[] }> => {
+    const events: EventToAppend[] = []
+    let over = false
+    const transaction: Transaction = {
+      sql: tx.sql,
+      publish: (...published) => {
+        if (over) throw new HodisaError('context-dead', 'the transaction is over and takes no more events')
+        for (const event of published) events.push(prepare(event))
+      },
+    }
+    try {
+      return { result: await work(transaction), events }
+    } finally {
+      over = true
+    }
   }
-  return { transaction, events }
 }
 
 /** Prepares what a handler publishes: ids derived from the cause, so that the first recording wins. */
