@@ -69,7 +69,7 @@ export class Delivery {
   async start(): Promise<void> {
     if (this.#runners.length === 0) return
     this.#running = true
-    await this.#join()
+    this.#holdSince(await this.#join(this.#instance))
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint))
     for (const runner of this.#runners) await runner.start()
     this.#scheduleBeat(FIRST_BEAT_AFTER)
@@ -92,17 +92,18 @@ export class Delivery {
     }
   }
 
-  async #join(): Promise<void> {
+  /** Tells since when the process is known to live, by its own clock. */
+  async #join(id: string): Promise<number> {
     const begun = this.#clock.monotonic()
     await this.#store.presence.join({
-      id: this.#instance,
+      id,
       source: this.#source,
       host: hostname(),
       machine: this.#machine,
       pid: process.pid,
       startedAt: this.#clock.now(),
     })
-    this.#holdSince(begun)
+    return begun
   }
 
   #holdSince(begun: number): void {
@@ -148,9 +149,12 @@ export class Delivery {
       instance: this.#instance,
     })
     this.#suspend()
-    this.#instance = this.#newId('ins')
-    await this.#join()
-    for (const runner of this.#runners) runner.resync()
+    const instance = this.#newId('ins')
+    // Present before it is a member of anything: who is a member only is taken for gone.
+    const begun = await this.#join(instance)
+    this.#instance = instance
+    for (const runner of this.#runners) runner.startOver()
+    this.#holdSince(begun)
   }
 
   /**
@@ -190,6 +194,13 @@ export class Delivery {
     }
   }
 
+  /** Those of a group's members that are not there now: some may have come since the others were counted. */
+  async #absent(members: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    if (members.size === 0) return members
+    const present = new Set((await this.#store.presence.list()).map(({ id }) => id))
+    return new Set([...members].filter((id) => !present.has(id)))
+  }
+
   /** What hints would have told, were one lost; and members whose process is gone without having left. */
   async #look(beats: ReadonlyMap<string, number>): Promise<void> {
     const [head, revisions] = [await this.#store.head(), await this.#store.groups.revisions()]
@@ -197,7 +208,7 @@ export class Delivery {
     for (const runner of this.#runners) {
       if (head > this.#head) runner.hint(head)
       if (full || !runner.knows(revisions.get(runner.service))) runner.resync()
-      const lost = runner.membersOutside(beats)
+      const lost = await this.#absent(runner.membersOutside(beats))
       if (lost.size > 0) await runner.evict(lost)
       await runner.watchLag(head)
     }

@@ -60,7 +60,7 @@ export class Membership {
     const { store, service } = this.#core
     const state = await store.groups.read(service)
     if (!state.members.some(({ instance }) => instance === this.#core.instance())) {
-      for (const { bucket } of [...this.#shares.values()]) this.#lose(bucket)
+      this.loseAll()
       await this.join()
       this.#reconcile(await store.groups.read(service))
     } else this.#reconcile(state)
@@ -70,6 +70,11 @@ export class Membership {
     for (const cursor of await store.groups.cursors(service, buckets)) this.#dispatcher.failing.load(cursor)
     const draining = this.#offer() || this.#releaseSurplus()
     return (await this.#endSubscriptions()) || !handedOver || !claimed || draining
+  }
+
+  /** Drops all shares: they are, or will be, somebody else's. */
+  loseAll(): void {
+    for (const { bucket } of [...this.#shares.values()]) this.#lose(bucket)
   }
 
   /** Hands everything over and leaves. Nothing may run any more. */
@@ -158,11 +163,13 @@ export class Membership {
   /** Takes the buckets that were just claimed; reads again from where one of them is behind. */
   async #take(): Promise<void> {
     const { store, service, instance } = this.#core
-    const owned = this.#state?.leases.filter(({ owner }) => owner === instance()) ?? []
+    const me = instance()
+    const owned = this.#state?.leases.filter(({ owner }) => owner === me) ?? []
     const fresh = owned.filter(({ bucket }) => this.#shares.get(bucket) === undefined)
     if (fresh.length === 0) return
     const buckets = new Set(fresh.map(({ bucket }) => bucket))
     const [done, started] = [await store.groups.done(service, buckets), await store.groups.started(service, buckets)]
+    if (instance() !== me) return // taken for dead meanwhile
     const startedIn = Map.groupBy(started, ({ bucket }) => bucket)
     const byBucket = Map.groupBy(done, ({ bucket }) => bucket)
     this.#tracker.keepFinished()
@@ -230,9 +237,11 @@ export class Membership {
     const ready = leaving.filter(({ bucket }) => this.#stuck.has(bucket) || !this.#runs(bucket))
     if (ready.length < leaving.length) this.#lookAgain()
     if (ready.length === 0) return true
+    const { store, service, instance } = this.#core
+    const me = instance()
     await this.#dispatcher.failing.save(new Set(ready.map(({ bucket }) => bucket)))
     await this.#tracker.flush(this.#state)
-    const { store, service } = this.#core
+    if (instance() !== me) return false // taken for dead meanwhile: how far the shares were is not known any more
     const handovers = ready.map((share) => this.#handover(share))
     const done = await store.groups.update(service, this.#state.revision, plan.release(handovers))
     if (done) for (const { bucket } of ready) this.#lose(bucket)

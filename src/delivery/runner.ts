@@ -123,6 +123,12 @@ export class Runner {
     this.#dispatcher.kill(reason)
   }
 
+  /** This process is another instance from now on: nothing of what it held is its own, whoever has it now. */
+  startOver(): void {
+    this.#membership.loseAll()
+    this.resync()
+  }
+
   /** Takes dead instances out of the group. */
   async evict(dead: ReadonlySet<string>): Promise<void> {
     const head = await this.#core.store.head()

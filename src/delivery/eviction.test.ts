@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { HodisaError } from '../errors.ts'
+import type { GroupUpdate } from '../store/groups.ts'
+import type { Presence, Store } from '../store/port.ts'
+import { eachEngine } from './fixtures/bed.ts'
+import { EVENTS, Noted, notes } from './fixtures/events.ts'
+import { withFaults } from './fixtures/faults.ts'
+import { until } from './fixtures/until.ts'
+
+describe('who is taken for dead', () => {
+  eachEngine((bed) => {
+    test('is never one that came while the others were being counted', async () => {
+      const place = bed()
+      let hold: Promise<void> | undefined
+      let counted = 0
+      const updates: GroupUpdate[] = []
+      const one = await place.app({ source: 'one', events: EVENTS }, (store) =>
+        withBeat(
+          withFaults(store, (method, args) => {
+            if (method === 'groups.update') updates.push(args[2] as GroupUpdate)
+            return undefined
+          }),
+          async (beat) => {
+            const result = await beat()
+            counted++
+            await hold
+            return result
+          },
+        ),
+      )
+      one.service('shared').on(Noted, () => undefined)
+      await one.start()
+
+      const { promise, resolve: release } = Promise.withResolvers<void>()
+      hold = promise
+      const before = counted
+      await until(() => counted > before)
+      const two = await place.app({ source: 'two', events: EVENTS })
+      two.service('shared').on(Noted, () => undefined)
+      await two.start()
+      await until(
+        async () => (await one.services.list())[0]?.instances.every(({ buckets }) => buckets === 128) === true,
+      )
+      updates.splice(0)
+      hold = undefined
+      release()
+      await until(() => counted > before + 2)
+      expect(updates.filter(({ members }) => members?.length === 1)).toEqual([])
+    })
+
+    test('begins nothing of its old share when it comes back, even while it cannot read who has it now', async () => {
+      const place = bed()
+      let blind = false
+      let store: Store | undefined
+      const begun: string[] = []
+      const gates = new Map([
+        ['one', Promise.withResolvers<void>()],
+        ['two', Promise.withResolvers<void>()],
+      ])
+      const start = async (source: string) => {
+        const app = await place.app({ source, events: EVENTS }, (inner) => {
+          store = inner
+          return withFaults(inner, (method) =>
+            blind && source === 'one' && method === 'groups.read'
+              ? new HodisaError('store-unavailable', 'as it was told', {})
+              : undefined,
+          )
+        })
+        app.service('shared', { from: 'start' }).on(Noted, async () => {
+          begun.push(source)
+          await gates.get(source)?.promise
+        })
+        await app.start()
+        return app
+      }
+      const instances = async () => (await two.services.list())[0]?.instances ?? []
+      const one = await start('one')
+      await one.publish(notes(200, 50))
+      await until(() => begun.length === 1)
+      const two = await start('two')
+      await until(() => begun.includes('two'))
+
+      const old = (await instances()).find(({ source }) => source === 'one')?.id ?? ''
+      blind = true
+      await store?.presence.leave(old)
+      await until(async () => (await instances()).some(({ source, buckets }) => source === 'two' && buckets === 256))
+      await until(
+        async () => (await store?.presence.list())?.some(({ id, source }) => source === 'one' && id !== old) === true,
+      )
+      begun.splice(0)
+      gates.get('one')?.resolve()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      expect(begun).not.toContain('one')
+
+      blind = false
+      gates.get('two')?.resolve()
+      await two.settled()
+    })
+  })
+})
+
+function withBeat(
+  store: Store,
+  around: (beat: () => ReturnType<Presence['beat']>) => ReturnType<Presence['beat']>,
+): Store {
+  const { presence } = store
+  const beat: Presence['beat'] = (id) => around(() => presence.beat(id))
+  const slow = new Proxy(presence, { get: (_, name) => (name === 'beat' ? beat : bound(presence, name)) })
+  return new Proxy(store, { get: (_, name) => (name === 'presence' ? slow : bound(store, name)) })
+}
+
+function bound<Target extends object>(target: Target, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name, target)
+  return typeof value === 'function' ? value.bind(target) : value
+}
