@@ -1,4 +1,5 @@
 import { isHodisaError } from '../errors.ts'
+import { BUCKETS } from '../event/bucket.ts'
 import { derivedId } from '../event/id.ts'
 import { systemEvents } from '../event/system.ts'
 import type { StoredEvent } from '../store/events.ts'
@@ -85,6 +86,8 @@ export class FailingKeys {
   readonly #core: ServiceCore
   readonly #host: FailingKeysHost
   readonly #keys = new Map<string, FailingKey>()
+  /** How many keys may be parked before those of all instances are counted again: the own part of the room there was. */
+  #room = 0
 
   constructor(core: ServiceCore, host: FailingKeysHost) {
     this.#core = core
@@ -395,10 +398,16 @@ export class FailingKeys {
       return 'overruled'
     }
     if (verdict === 'skip') return verdict
+    if (this.#room > 0) {
+      this.#room--
+      return 'park'
+    }
     const { store, service, options } = this.#core
     // A store that does not answer now must not keep the event from being parked.
     const counted = await store.groups.progress(service).catch(() => undefined)
-    return counted !== undefined && counted.cursors.parked >= options.maxParked ? 'full' : 'park'
+    const room = counted === undefined ? 1 : options.maxParked - counted.cursors.parked
+    this.#room = Math.floor(Math.max(0, room - 1) / BUCKETS)
+    return room > 0 ? 'park' : 'full'
   }
 
   #letter(

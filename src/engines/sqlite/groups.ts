@@ -15,6 +15,9 @@ import type { Reader } from './reader.ts'
 import { tuples } from './statements.ts'
 import type { Writer } from './writer.ts'
 
+/** Up to so many buckets are looked up by their index; more are quicker read in one go. */
+const FEW = 16
+
 interface GroupRow {
   revision: number
   paused: string | null
@@ -58,6 +61,7 @@ export class SqliteGroups implements Groups {
   readonly #done: Statement<[string, string], [number, number]>
   readonly #started: Statement<[string, string], StartedMark>
   readonly #cursors: Statement<[string], CursorRow>
+  readonly #cursorsOfFew: Statement<[string, string], CursorRow>
 
   constructor(writer: Writer, reader: Reader, changes: GroupWriter) {
     this.#writer = writer
@@ -92,10 +96,12 @@ export class SqliteGroups implements Groups {
       `select bucket, position, deaths from hodisa_started
        where service = ? and bucket in (select value from json_each(?)) order by position`,
     )
-    this.#cursors = connection.prepare(
-      `select "key", bucket, position, state, attempts, first_failed_at as firstFailedAt,
-         next_attempt_at as nextAttemptAt, error, dead_letter as deadLetter
-       from hodisa_cursors where service = ? order by position`,
+    const cursors = `select "key", bucket, position, state, attempts, first_failed_at as firstFailedAt,
+        next_attempt_at as nextAttemptAt, error, dead_letter as deadLetter
+      from hodisa_cursors where service = ?`
+    this.#cursors = connection.prepare(`${cursors} order by position`)
+    this.#cursorsOfFew = connection.prepare(
+      `${cursors} and bucket in (select value from json_each(?)) order by position`,
     )
   }
 
@@ -153,7 +159,8 @@ export class SqliteGroups implements Groups {
 
   cursors(service: string, buckets?: ReadonlySet<number>): Promise<readonly Cursor[]> {
     return this.#reader.read(() => {
-      const rows = this.#cursors.all(service)
+      const few = buckets !== undefined && buckets.size <= FEW ? JSON.stringify([...buckets]) : undefined
+      const rows = few === undefined ? this.#cursors.all(service) : this.#cursorsOfFew.all(service, few)
       const wanted = buckets === undefined ? rows : rows.filter(({ bucket }) => buckets.has(bucket))
       return wanted.map((row) => ({ ...row, error: row.error === null ? null : JSON.parse(row.error) }))
     })

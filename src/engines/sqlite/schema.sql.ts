@@ -151,6 +151,8 @@ create table hodisa_cursors (
   primary key (service, "key")
 ) without rowid;
 
+create index hodisa_cursors_by_bucket on hodisa_cursors (service, bucket);
+
 create table hodisa_dead_letters (
   id text primary key,
   service text not null,
