@@ -14,6 +14,13 @@ import { withContext } from './event/context.ts'
 import type { AnyEventDefinition } from './event/definition.ts'
 import { type Duration, milliseconds } from './event/duration.ts'
 import { newId as newTypeId } from './event/id.ts'
+import {
+  assertFunction,
+  assertMethods,
+  assertObject,
+  assertOptions as assertPlain,
+  assertTexts,
+} from './event/input.ts'
 import { assertId, assertService, assertSource } from './event/names.ts'
 import { Registry } from './event/registry.ts'
 import type { RecordedEvent } from './event/types.ts'
@@ -113,10 +120,14 @@ class HodisaApp {
   }
 
   context<Result>(context: Parameters<typeof withContext>[0], work: () => Result): Result {
+    assertObject('context', context)
+    assertTexts(context, ['correlationId', 'causationId', 'traceparent', 'tracestate'])
+    assertFunction('context', work)
     return withContext(context, work)
   }
 
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result): Promise<Result> {
+    assertFunction('transaction', work)
     const run = userWork(work, (event) => this.#preparer.prepareNow(event))
     const { result } = await this.#store.transaction(async (tx) => {
       const { result: value, events } = await run(tx)
@@ -178,7 +189,8 @@ class HodisaApp {
     await this.#delivery.start()
   }
 
-  stop(options: { readonly timeout?: Duration } = {}): Promise<void> {
+  async stop(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    assertPlain('stop', options)
     const timeout = milliseconds(options.timeout ?? '10s', 'timeout')
     this.#stopping ??= this.#stop(timeout)
     return this.#stopping
@@ -207,5 +219,11 @@ function assertOptions(options: HodisaOptions<readonly AnyEventDefinition[]>): v
   assertSource(options.source)
   if (typeof options.store?.open !== 'function') refuse('store', 'a store, e.g. sqlite("shop.db")')
   if (options.events !== undefined && !Array.isArray(options.events)) refuse('events', 'an array of definitions')
+  if (options.clock !== undefined) assertMethods('clock', options.clock, ['now', 'monotonic', 'after'])
+  if (options.logger !== undefined) assertMethods('logger', options.logger, ['debug', 'info', 'warn', 'error'])
+  if (options.codec !== undefined) {
+    assertTexts(options.codec, ['name'])
+    assertMethods('codec', options.codec, ['encode', 'decode'])
+  }
   if (!['fsync', 'os', undefined].includes(options.durability)) refuse('durability', '"fsync" or "os"')
 }

@@ -1,10 +1,14 @@
 import { HodisaError } from '../errors.ts'
+import { assertOptions, assertTexts, invalidOption } from '../event/input.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, DeadLetterQuery, DeadLetterState, StoredDeadLetter, StoredError } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 import { type DeadLetterSelection, selectionQuery } from './dead-letter-selection.ts'
 import { type Editing, editOf, withEdit } from './edits.ts'
+import { atLeast } from './options.ts'
+
+const STATES: readonly DeadLetterState[] = ['parked', 'redriving', 'skipped']
 
 /** An event that a service gave up on. */
 export interface DeadLetter {
@@ -55,6 +59,7 @@ export class DeadLetters {
 
   /** By id, a page at a time. */
   async list(filter: DeadLetterFilter = {}): Promise<readonly DeadLetter[]> {
+    assertFilter(filter)
     const { until, ...rest } = filter
     const query: DeadLetterQuery = {
       ...rest,
@@ -195,4 +200,14 @@ export class DeadLetters {
 
 function refused(option: string, message: string): HodisaError {
   return new HodisaError('invalid-option', `deadLetters: ${message}`, { option })
+}
+
+function assertFilter(filter: DeadLetterFilter): void {
+  assertOptions('deadLetters.list', filter)
+  assertTexts(filter, ['service', 'key', 'type', 'after'])
+  const { limit, state } = filter
+  if (limit !== undefined) atLeast('limit', limit, 0, true)
+  if (state !== undefined && !STATES.includes(state)) {
+    throw invalidOption('state', `must be one of ${STATES.join(', ')}`, state)
+  }
 }

@@ -1,5 +1,6 @@
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from '../event/duration.ts'
+import { assertObject, assertOptions } from '../event/input.ts'
 import type { LogPlace } from '../log/read.ts'
 
 /** Where a subscription begins. Counts once, when it is first recorded. */
@@ -57,10 +58,12 @@ const POLICIES: readonly PoisonPolicy[] = ['park', 'skip', 'stop']
 
 /** @throws {HodisaError} `invalid-option`, naming the option and the values it takes. */
 export function resolveOptions(options: ServiceOptions): ResolvedOptions {
+  assertOptions('a service', options)
   const { concurrency = 1, from = 'now', retry = {}, poison = 'park', timeout = '30s', patience = '1h' } = options
   const { abandonAfter = '15m', crashAttempts = 3 } = options
   if (!POLICIES.includes(poison)) throw invalid('poison', `one of ${POLICIES.join(', ')}`, poison)
   assertFrom(from)
+  assertObject('retry', retry)
   return {
     concurrency: atLeast('concurrency', concurrency, 1, true),
     from,

@@ -1,5 +1,6 @@
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from '../event/duration.ts'
+import { assertOptions } from '../event/input.ts'
 import type { Registry } from '../event/registry.ts'
 import type { What } from '../event/typed.ts'
 import { assertFrom, atLeast, type From, type ResolvedOptions } from './options.ts'
@@ -23,6 +24,7 @@ export class ServiceBuilder {
 
   on(what: What, handler: EachRoute['handler'], options: { readonly from?: From } = {}): this {
     this.#assertHandler(handler)
+    assertOptions('on', options)
     this.routes.add({ mode: 'each', handler, ...this.#registered(what, options.from) })
     return this
   }
@@ -33,6 +35,7 @@ export class ServiceBuilder {
     handler: BatchRoute['handler'],
   ): this {
     this.#assertHandler(handler)
+    assertOptions('onBatch', options)
     const size = atLeast('size', options?.size, 1, true)
     const wait = milliseconds(options?.wait, 'wait')
     this.routes.add({ mode: 'batch', handler, size, wait, ...this.#registered(what, options.from) })

@@ -1,5 +1,7 @@
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from '../event/duration.ts'
+import { assertObject, assertOptions, assertTexts, invalidOption } from '../event/input.ts'
+import { assertService } from '../event/names.ts'
 import { anyOf, parsePattern } from '../event/pattern.ts'
 import type { Receipt } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
@@ -29,6 +31,7 @@ export class Settling {
 
   /** @throws {HodisaError} `timeout`, naming what is unfinished */
   async settled(options: SettledOptions = {}): Promise<void> {
+    assertSettledOptions(options)
     const timeout = milliseconds(options.timeout ?? '30s', 'timeout')
     const deadline = this.#clock.monotonic() + timeout
     let wake = () => {}
@@ -108,4 +111,17 @@ export class Settling {
     }
     return undefined
   }
+}
+
+function assertSettledOptions(options: SettledOptions): void {
+  assertOptions('settled', options)
+  const { services, after } = options
+  if (services !== undefined) {
+    if (!Array.isArray(services)) throw invalidOption('services', 'must be an array of names', services)
+    for (const name of services) assertService(name)
+  }
+  if (after === undefined) return
+  assertObject('after', after)
+  if (after.token === undefined) throw invalidOption('after', 'must be a receipt', undefined)
+  assertTexts(after, ['token'])
 }

@@ -4,6 +4,7 @@ import { bucketOf } from '../event/bucket.ts'
 import { currentContext } from '../event/context.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import type { IdMaker } from '../event/id.ts'
+import { assertObject, assertOptions } from '../event/input.ts'
 import { fingerprint, toJson } from '../event/json.ts'
 import { assertId, assertKey, assertMetadataId, assertStream } from '../event/names.ts'
 import type { Registry } from '../event/registry.ts'
@@ -110,6 +111,7 @@ function assertEvent(event: unknown): asserts event is NewEvent {
   if (typeof event !== 'object' || event === null || typeof (event as NewEvent).type !== 'string') {
     throw new HodisaError('invalid-option', 'an event is what a definition returns, e.g. OrderCreated({ … })', {})
   }
+  assertOptions(`event ${(event as NewEvent).type}`, (event as NewEvent).extras)
 }
 
 export function validateData(definition: AnyEventDefinition, data: unknown): unknown | Promise<unknown> {
@@ -185,6 +187,7 @@ function metadataText(
   { traceparent, tracestate }: ReturnType<typeof currentContext>,
 ): string | null {
   if (given === undefined && traceparent === undefined) return null
+  if (given !== undefined) assertObject('metadata', given)
   const reserved = given && RESERVED.find((name) => name in given)
   if (reserved !== undefined) {
     throw new HodisaError('invalid-option', `metadata.${reserved} has an option of its own, or is set by the app`, {

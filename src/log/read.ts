@@ -1,4 +1,5 @@
 import { HodisaError } from '../errors.ts'
+import { assertOptions, assertTexts, invalidOption } from '../event/input.ts'
 import { assertStream } from '../event/names.ts'
 import { parsePattern } from '../event/pattern.ts'
 import type { RecordedEvent } from '../event/types.ts'
@@ -170,9 +171,14 @@ function assertReadOptions(options: ReadOptions & TailOptions): void {
   const refuse = (option: string, rule: string) => {
     throw new HodisaError('invalid-option', `${option} must be ${rule}`, { option })
   }
-  const { from, to, limit, stream, types } = options
+  assertOptions('read', options)
+  assertTexts(options, ['correlationId', 'causationId'])
+  const { from, to, limit, stream, types, backwards, signal } = options
+  if (backwards !== undefined && typeof backwards !== 'boolean') refuse('backwards', 'true or false')
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidOption('signal', 'must be an AbortSignal', signal)
   for (const [name, place] of Object.entries({ from, to })) {
-    if (place === undefined || place === 'start' || place === 'now') continue
+    if (place === undefined || (name === 'from' && (place === 'start' || place === 'now'))) continue
     const fine =
       place instanceof Date ? !Number.isNaN(place.getTime()) : Number.isSafeInteger(place) && Number(place) >= 0
     if (!fine) refuse(name, 'a place from 0, a valid Date, or (from only) "start" or "now"')

@@ -1,4 +1,5 @@
 import { HodisaError } from '../errors.ts'
+import { assertObject, assertOptions } from '../event/input.ts'
 import { assertStream } from '../event/names.ts'
 import type { EventExtras, NewEvent } from '../event/types.ts'
 import type { AppendCondition, AppendRequest, EventToAppend, ExpectedRevision, Receipt } from '../store/events.ts'
@@ -59,9 +60,12 @@ export class Writer {
     extras: Omit<EventExtras, 'id' | 'stream' | 'key'> = {},
   ): Promise<Receipt> {
     if (!Array.isArray(writes)) throw invalid('append', 'takes an array of { stream, events, expectedRevision }')
+    assertOptions('append', extras)
     const conditions: AppendCondition[] = []
     const events: (EventToAppend | Promise<EventToAppend>)[] = []
-    for (const { stream, events: some, expectedRevision = 'any' } of writes) {
+    for (const write of writes as readonly StreamAppend[]) {
+      assertObject('append', write)
+      const { stream, events: some, expectedRevision = 'any' }: StreamAppend = write
       assertStream(stream)
       assertExpected(expectedRevision)
       if (!Array.isArray(some)) throw invalid('events', `of stream ${stream} must be an array`)
@@ -78,7 +82,7 @@ export class Writer {
 }
 
 function optionsFor(events: readonly NewEvent[], options: PublishOptions = {}): PublishOptions {
-  if (typeof options !== 'object' || options === null) throw invalid('options', 'of publish must be an object')
+  assertOptions('publish', options)
   if (options.id !== undefined && events.length !== 1) {
     throw invalid('id', 'names one event: give each event of a batch its own, e.g. OrderCreated(data, { id })')
   }
