@@ -14,7 +14,7 @@ test.each([
   ['app.ts', "import { sqlite } from './engines/sqlite/index.ts'"],
   ['engines/sqlite/deep/a.ts', "import { read } from '../../../log/read.ts'"],
   ['engines/sqlite/a.ts', "import { x } from '../memory/index.ts'"],
-  ['testing/conformance.ts', "import { sqlite } from '../engines/sqlite/index.ts'"],
+  ['testing/conformance.ts', "import { trace } from '../cli/trace.ts'"],
   ['cli/a.ts', "import { resolveOptions } from '../delivery/options.ts'"],
   ['somewhere/a.ts', ''],
 ])('an arrow the wrong way is a fault: %s: %s', (path, text) => {
