@@ -152,15 +152,17 @@ export class Membership {
   async #claim(): Promise<boolean> {
     const { store, service } = this.#core
     const before = this.#state
-    const claim = before && !this.#leaving && plan.claim(before, this.#member(), this.#stuck)
-    if (before === undefined || !claim) return true
-    if (!(await store.groups.update(service, before.revision, claim))) return false
-    this.#reconcile(await store.groups.read(service))
-    await this.#take()
+    if (before === undefined || this.#leaving) return true
+    const claim = plan.claim(before, this.#member(), this.#stuck)
+    if (claim !== undefined) {
+      if (!(await store.groups.update(service, before.revision, claim))) return false
+      this.#reconcile(await store.groups.read(service))
+    }
+    await this.#take() // also what was claimed before, when the store did not answer in between
     return true
   }
 
-  /** Takes the buckets that were just claimed; reads again from where one of them is behind. */
+  /** Takes the buckets that are its own by now; reads again from where one of them is behind. */
   async #take(): Promise<void> {
     const { store, service, instance } = this.#core
     const me = instance()
