@@ -6,6 +6,8 @@ import { type Command, machineTime } from './faults.ts'
 import type { WorkerSetup } from './worker.ts'
 
 const WORKER = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url))
+/** The code by which a process says that it could not reach its store when it started or stopped. */
+const WITHOUT_STORE = 3
 /** Longer than an app gives its running handlers. */
 const STOP_PATIENCE = 20_000
 
@@ -48,7 +50,8 @@ export class Child {
     this.gone = once(this.#process, 'exit').then(([code, signal]) => {
       this.died = machineTime()
       this.isReady = false
-      if (signal !== 'SIGKILL' && code !== 0) this.failed = `${this.name} ended with ${signal ?? code}: ${this.#errors}`
+      if (signal !== 'SIGKILL' && code !== 0 && code !== WITHOUT_STORE)
+        this.failed = `${this.name} ended with ${signal ?? code}: ${this.#errors}`
       ready.resolve(false)
     })
     this.#process.on('error', () => undefined) // a message to a process that has just died

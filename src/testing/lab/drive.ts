@@ -115,12 +115,10 @@ export class Driver {
   }
 
   async #hold(ms: number): Promise<void> {
-    const from = machineTime()
     await holdStore(this.#place, ms).then(
       () => this.tally.holds++,
       () => undefined, // the store was too busy to be held
     )
-    this.#observer.held(from, machineTime())
   }
 
   /** Its next life can write only as far as the files are long by now, and half of the log before the main file. */

@@ -4,9 +4,6 @@ import type { RecordedEvent } from '../../event/types.ts'
 import { type Faults, machineTime } from './faults.ts'
 import type { Lines } from './lines.ts'
 
-/** Where `ctx.commit` of every handler leaves a row, without any constraint, so that whatever happens twice shows. */
-export const EFFECTS_TABLE = 'lab_effects'
-
 /** An app whose handlers say when they begin and end, and whose commits leave an effect. */
 export function instrumented(app: App, lines: Lines, faults: Faults): App {
   let runs = 0

@@ -1,8 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Store } from '../../store/port.ts'
 import { machineTime } from './faults.ts'
 import type { Takeover } from './history.ts'
 
 const LOOK_EVERY = 150
+/** A write that takes longer, in ms, was kept waiting: nobody could take anything over meanwhile. */
+const ANSWERS_WITHIN = 250
 
 interface Watched {
   readonly process: string
@@ -23,31 +26,23 @@ export class Observer {
   readonly #names = new Map<string, string>()
   readonly #living = new Map<string, Set<string>>()
   #watched: Watched[] = []
-  /** When nobody could write, so that nobody could take over. */
-  readonly #holds: { readonly from: number; readonly to: number }[] = []
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> = Promise.resolve()
-  #stopped = false
+  /** When the store answered no writer: it was locked, or its lock was with a process that is frozen. */
+  readonly #silences: { readonly from: number; readonly to: number }[] = []
+  readonly #loops: Promise<void>[] = []
+  readonly #stop = new AbortController()
 
   constructor(store: Store) {
     this.#store = store
   }
 
   start(): void {
-    const look = () => {
-      this.#looking = this.#look()
-        .catch(() => undefined) // the store is out of reach for a moment
-        .then(() => {
-          if (!this.#stopped) this.#timer = setTimeout(look, LOOK_EVERY)
-        })
-    }
-    look()
+    this.#loops.push(this.#again(() => this.#look()))
+    this.#loops.push(this.#again(() => this.#ask()))
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#looking
+    this.#stop.abort()
+    await Promise.all(this.#loops)
     for (const watched of this.#watched) if (watched.buckets.size > 0) this.#report(watched, undefined)
     this.#watched = []
   }
@@ -55,11 +50,6 @@ export class Observer {
   /** Takeovers that are not over yet. */
   get pending(): number {
     return this.#watched.filter(({ buckets }) => buckets.size > 0).length
-  }
-
-  /** The store was held by somebody else. */
-  held(from: number, to: number): void {
-    this.#holds.push({ from, to })
   }
 
   /** A process was hit. */
@@ -74,6 +64,24 @@ export class Observer {
   resumed(process: string): void {
     const late = (since: number) => machineTime() - since >= 10_000
     this.#watched = this.#watched.filter((one) => one.process !== process || one.cause === 'kill' || late(one.since))
+  }
+
+  async #again(work: () => Promise<void>): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await work().catch(() => undefined) // the store is out of reach for a moment
+      await delay(LOOK_EVERY, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    }
+  }
+
+  /** Writes, and notes when that had to wait. */
+  async #ask(): Promise<void> {
+    const from = machineTime()
+    try {
+      await this.#store.presence.leave('lab-asks')
+    } finally {
+      const to = machineTime()
+      if (to - from > ANSWERS_WITHIN) this.#silences.push({ from, to })
+    }
   }
 
   async #look(): Promise<void> {
@@ -100,11 +108,11 @@ export class Observer {
         takenOver.delete(bucket)
       } else if (owner !== null && buckets.has(bucket)) takenOver.add(bucket)
     }
-    if (isOver(watched)) this.#report(watched, (now - watched.since - this.#heldBetween(watched.since, now)) / 1_000)
+    if (isOver(watched)) this.#report(watched, (now - watched.since - this.#silentBetween(watched.since, now)) / 1_000)
   }
 
-  #heldBetween(from: number, to: number): number {
-    return this.#holds.reduce((sum, hold) => sum + Math.max(0, Math.min(to, hold.to) - Math.max(from, hold.from)), 0)
+  #silentBetween(from: number, to: number): number {
+    return this.#silences.reduce((sum, one) => sum + Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)), 0)
   }
 
   #report({ process, service, cause }: Watched, seconds: number | undefined): void {

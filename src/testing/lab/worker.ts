@@ -4,6 +4,7 @@
  */
 import { hodisa } from '../../app.ts'
 import { systemClock } from '../../clock.ts'
+import { isHodisaError } from '../../errors.ts'
 import type { Logger, StoreFactory } from '../../store/port.ts'
 import { type Command, Faults, type KillPoint } from './faults.ts'
 import { faultyStore } from './faulty-store.ts'
@@ -25,6 +26,9 @@ export interface WorkerSetup {
   readonly publish?: { readonly from: number; readonly step: number; readonly perSecond: number; readonly most: number }
 }
 
+/** How a process ends that could not reach its store when it started or stopped. */
+const WITHOUT_STORE = 3
+
 const setup = JSON.parse(process.argv[2] ?? '') as WorkerSetup
 const lines = new Lines(linesFile(setup.folder, setup.name))
 const faults = new Faults(lines)
@@ -39,27 +43,37 @@ if (setup.die !== undefined) faults.obey({ do: 'die', point: setup.die, call: 1 
 enginePoints(setup.place, faults)
 
 const module = await loadModule(setup.worker)
-const clock = faults.clock(module.wrapClock?.(systemClock) ?? systemClock)
-const app = await hodisa({
-  source: setup.name,
-  store: faultyStore(wrapped(storeAt(setup.place)), faults, lines),
-  events: module.events,
-  durability: 'os', // a kill takes nothing from the operating system; a power cut is not tried here
-  clock,
-  logger: logger(),
-})
-if (setup.publish === undefined) {
-  module.services(instrumented(app, lines, faults))
-  await app.start()
-  process.send?.({ ready: true })
-  await stopped.promise
-} else {
-  process.send?.({ ready: true })
-  await publishAll(app, module, setup.seed, setup.publish, lines, stopped.promise)
+try {
+  await run()
+} catch (error) {
+  // To start or to stop without a store is refused, and said: whoever keeps the process up starts it again.
+  if (!isHodisaError(error) || !error.code.startsWith('store-')) throw error
+  lines.write(['l', 'error', error.message])
+  process.exit(WITHOUT_STORE)
 }
-await app.stop()
 process.removeAllListeners('disconnect')
 process.disconnect?.()
+
+async function run(): Promise<void> {
+  const app = await hodisa({
+    source: setup.name,
+    store: faultyStore(wrapped(storeAt(setup.place)), faults, lines),
+    events: module.events,
+    durability: 'os', // a kill takes nothing from the operating system; a power cut is not tried here
+    clock: faults.clock(module.wrapClock?.(systemClock) ?? systemClock),
+    logger: logger(),
+  })
+  if (setup.publish === undefined) {
+    module.services(instrumented(app, lines, faults))
+    await app.start()
+    process.send?.({ ready: true })
+    await stopped.promise
+  } else {
+    process.send?.({ ready: true })
+    await publishAll(app, module, setup.seed, setup.publish, lines, stopped.promise)
+  }
+  await app.stop()
+}
 
 function wrapped(store: StoreFactory): StoreFactory {
   const { wrapStore } = module
