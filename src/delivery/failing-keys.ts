@@ -86,6 +86,8 @@ export class FailingKeys {
   readonly #core: ServiceCore
   readonly #host: FailingKeysHost
   readonly #keys = new Map<string, FailingKey>()
+  /** Keys whose cursor this instance has written since `reads`: what was read of them may be older. */
+  readonly #written = new Set<string>()
   /** How many keys may be parked before those of all instances are counted again: the own part of the room there was. */
   #room = 0
 
@@ -169,8 +171,14 @@ export class FailingKeys {
     }
   }
 
+  /** The cursors are about to be read, to be given to `load`. */
+  reads(): void {
+    this.#written.clear()
+  }
+
   /** Takes over what the store has for a bucket that was just claimed, or what an operator has changed. */
   load(cursor: Cursor): void {
+    if (this.#written.has(cursor.key)) return
     const known = this.#keys.get(cursor.key)
     if (known !== undefined) {
       const changed = cursor.state !== 'parked' || cursor.position !== known.cursor.position
@@ -312,6 +320,7 @@ export class FailingKeys {
         ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
       }
       await store.progress(change, effects)
+      this.#written.add(failing.lane.key)
     }
   }
 
@@ -322,6 +331,7 @@ export class FailingKeys {
       cursors: [{ put: failing.cursor }],
       ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
     })
+    this.#written.add(failing.lane.key)
     failing.unsaved = []
   }
 
@@ -454,6 +464,7 @@ export class FailingKeys {
       cursors,
       ...(letter !== undefined && { deadLetters: [{ put: letter }] }),
     })
+    this.#written.add(failing.lane.key)
     for (const position of failing.unsaved) if (position > share.floor) share.done.add(position)
     failing.cursor = cursor
     failing.unsaved = []
@@ -495,6 +506,7 @@ export class FailingKeys {
     failing.closing = true // from here on the reader feeds the lane, which is busy until the cursor is gone
     const done = this.#doneRows(failing, share) // without the cursor only they tell what it did above the mark
     await this.#host.write({ fences: [share], done, cursors: [{ remove: failing.lane.key }] })
+    this.#written.add(failing.lane.key)
     this.#remove(failing)
   }
 

@@ -67,6 +67,7 @@ export class Membership {
     const handedOver = await this.#handOver()
     const claimed = await this.#claim()
     const buckets = new Set([...this.#shares.values()].map(({ bucket }) => bucket))
+    this.#dispatcher.failing.reads()
     for (const cursor of await store.groups.cursors(service, buckets)) this.#dispatcher.failing.load(cursor)
     const draining = this.#offer() || this.#releaseSurplus()
     return (await this.#endSubscriptions()) || !handedOver || !claimed || draining
