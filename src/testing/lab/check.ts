@@ -100,9 +100,9 @@ function* checkEnd({ services, unsettled, failures = [] }: History): Generator<V
 }
 
 function* checkTakeovers({ takeovers }: History): Generator<Violation> {
-  for (const { process, service, cause, seconds } of takeovers) {
+  for (const { process, service, cause, seconds, last = '' } of takeovers) {
     if (seconds !== undefined && seconds < LONGEST_TAKEOVER) continue
     const took = seconds === undefined ? 'was not taken over' : `took ${seconds.toFixed(1)} s`
-    yield { kind: 'slow-takeover', what: `${process} (${cause}): its share of ${service} ${took}` }
+    yield { kind: 'slow-takeover', what: `${process} (${cause}): its share of ${service} ${took}; ${last}` }
   }
 }

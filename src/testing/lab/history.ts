@@ -62,6 +62,8 @@ export interface Takeover {
   readonly cause: 'kill' | 'stop' | 'block'
   /** Undefined: it never was with somebody else. */
   readonly seconds: number | undefined
+  /** The way of the bucket that was the last. */
+  readonly last?: string
 }
 
 /** What the checker holds a service to. */

@@ -20,7 +20,7 @@ export interface LabOptions {
   readonly worker?: string | URL
   /** Repeats a plan; 1 by default. */
   readonly seed?: number
-  /** How long it takes, in minutes; half a minute at least, which is the default. */
+  /** About how long it takes, in minutes; half a minute by default. The faults take 6 s at least, the rest at the end comes on top. */
   readonly minutes?: number
   /** `'sqlite'` by default. */
   readonly store?: StoreName

@@ -8,7 +8,7 @@ import { join } from 'node:path'
  * - `['e', run, time]` it ended · `['f', run, time, error]` it failed
  * - `['h', instance, begun]` the store confirmed a heartbeat
  * - `['a', number, ids, streams, duplicate]` a publication was acknowledged · `['x', number, error]` it failed
- * - `['k', point, time]` the process kills itself
+ * - `['k', point, time]` the process kills itself · `['l', level, message, time]` what the framework said
  */
 export type Line = readonly [string, ...unknown[]]
 

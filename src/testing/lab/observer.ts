@@ -17,6 +17,8 @@ interface Watched {
   /** What was seen to be its own since. */
   readonly buckets: Set<number>
   readonly takenOver: Set<number>
+  /** By bucket: who had it, and from when on. */
+  readonly owners: Map<number, { readonly name: string; readonly from: number }[]>
 }
 
 /** Looks at the groups of the store again and again, and measures how long the share of a victim stays with it. */
@@ -56,7 +58,16 @@ export class Observer {
   async victim(process: string, cause: Takeover['cause'], since = machineTime()): Promise<void> {
     for (const service of await this.#store.groups.list()) {
       const instances = new Set(this.#living.get(process))
-      this.#watched.push({ process, service, cause, since, instances, buckets: new Set(), takenOver: new Set() })
+      this.#watched.push({
+        process,
+        service,
+        cause,
+        since,
+        instances,
+        buckets: new Set(),
+        takenOver: new Set(),
+        owners: new Map(),
+      })
     }
   }
 
@@ -108,6 +119,7 @@ export class Observer {
         takenOver.delete(bucket)
       } else if (owner !== null && buckets.has(bucket)) takenOver.add(bucket)
     }
+    for (const bucket of buckets) this.#follow(watched, bucket, leases[bucket]?.owner ?? null, now)
     if (isOver(watched)) this.#report(watched, (now - watched.since - this.#silentBetween(watched.since, now)) / 1_000)
   }
 
@@ -115,8 +127,16 @@ export class Observer {
     return this.#silences.reduce((sum, one) => sum + Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)), 0)
   }
 
-  #report({ process, service, cause }: Watched, seconds: number | undefined): void {
-    this.takeovers.push({ process, service, cause, seconds })
+  #follow({ owners }: Watched, bucket: number, owner: string | null, now: number): void {
+    const name = owner === null ? 'nobody' : (this.#names.get(owner) ?? owner)
+    const path = owners.get(bucket) ?? []
+    if (path.at(-1)?.name !== name) owners.set(bucket, [...path, { name, from: now }])
+  }
+
+  #report({ process, service, cause, since, owners }: Watched, seconds: number | undefined): void {
+    const last = [...owners].sort(([, one], [, other]) => (other.at(-1)?.from ?? 0) - (one.at(-1)?.from ?? 0))[0]
+    const steps = last?.[1].map(({ name, from }) => `${name} from ${((from - since) / 1_000).toFixed(1)} s`) ?? []
+    this.takeovers.push({ process, service, cause, seconds, last: `bucket ${last?.[0]}: ${steps.join(', ')}` })
   }
 }
 

@@ -35,8 +35,9 @@ export interface Plan {
 
 /** What the last takeover and the rest of the work are given at the end, in ms. */
 const REST = 15_000
+const SHORTEST = 6_000
 const KILL_EVERY = 1_150
-const STOP_EVERY = 21_000
+const STOP_EVERY = 13_500
 const PUBLISHERS = 2
 const MOST_INSTANCES = 10
 /** How long one of two slots is left alone in its turn, so that there is always somebody who watches the others. */
@@ -46,12 +47,13 @@ const SERVICE_POINTS = KILL_POINTS.filter((point) => !point.startsWith('migratio
 
 /** The same plan for the same seed and time. */
 export function makePlan(seed: number, minutes: number): Plan {
-  const duration = Math.max(12_000, minutes * 60_000 - REST)
+  const duration = Math.max(SHORTEST, minutes * 60_000 - REST)
   const random = seededRandom(seed)
   const scales = scaling(random, duration)
   const busy = new Busy(scales)
   const steps: Step[] = scales.map(({ at, to }) => ({ at, do: 'scale', to }))
-  steps.push(...stops(random, duration, busy), ...others(random, duration, busy), ...kills(random, duration, busy))
+  steps.push(...stops(random, duration, scales, busy))
+  steps.push(...others(random, duration, busy), ...kills(random, duration, busy))
   steps.sort((one, other) => one.at - other.at)
   return { duration, publishers: PUBLISHERS, perSecond: 40, most: Number.MAX_SAFE_INTEGER, steps }
 }
@@ -108,16 +110,20 @@ function watches(slot: number, at: number): boolean {
   return slot === turn % 2 || (slot === (turn + 1) % 2 && at % WATCH < WATCH / 2)
 }
 
-function stops(random: () => number, duration: number, busy: Busy): Step[] {
+/** Several at a time, and only while there are many. */
+function stops(random: () => number, duration: number, scales: readonly Scale[], busy: Busy): Step[] {
   const steps: Step[] = []
-  for (let at = 4_500; at < duration - 3_000; at += STOP_EVERY) {
-    const long = between(random, 8_000, 12_000)
-    const free = busy.free(at, Math.min(at + long, duration)).concat()
-    const slots: number[] = []
-    while (slots.length < 4 && free.length > 0) slots.push(...free.splice(Math.floor(random() * free.length), 1))
-    if (slots.length === 0) continue
-    for (const slot of slots) busy.take(slot, at - 500, at + long + 1_500)
-    steps.push({ at, do: 'stop', slots, for: long })
+  for (const [index, { at: begins, to }] of scales.entries()) {
+    if (to <= 3) continue
+    const ends = Math.min(scales[index + 1]?.at ?? duration, duration) - 5_000
+    for (let at = begins + 2_500; at < ends; at += STOP_EVERY) {
+      const long = between(random, 8_000, 11_000)
+      const free = busy.free(at, Math.min(at + 4_000, duration))
+      const slots: number[] = []
+      while (slots.length < 4 && free.length > 2) slots.push(...free.splice(Math.floor(random() * free.length), 1))
+      for (const slot of slots) busy.take(slot, at - 500, at + long + 1_500)
+      if (slots.length > 0) steps.push({ at, do: 'stop', slots, for: long })
+    }
   }
   return steps
 }

@@ -6,7 +6,7 @@ import { hodisa } from '../../app.ts'
 import { systemClock } from '../../clock.ts'
 import { isHodisaError } from '../../errors.ts'
 import type { Logger, StoreFactory } from '../../store/port.ts'
-import { type Command, Faults, type KillPoint } from './faults.ts'
+import { type Command, Faults, type KillPoint, machineTime } from './faults.ts'
 import { faultyStore } from './faulty-store.ts'
 import { instrumented } from './instrument.ts'
 import { Lines, linesFile } from './lines.ts'
@@ -83,6 +83,6 @@ function wrapped(store: StoreFactory): StoreFactory {
 
 /** What the framework says goes to the lines, for whoever looks into a failed run. */
 function logger(): Logger {
-  const say = (level: string) => (message: string) => lines.write(['l', level, message])
+  const say = (level: string) => (message: string) => lines.write(['l', level, message, machineTime()])
   return { debug: () => undefined, info: () => undefined, warn: say('warn'), error: say('error') }
 }
