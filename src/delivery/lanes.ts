@@ -15,7 +15,7 @@ export interface Lane {
 /** All lanes of an instance, and which of them may go on, first come first served. */
 export class Lanes {
   readonly #lanes = new Map<string, Lane>()
-  #ready: Lane[] = []
+  #ready: (Lane | undefined)[] = []
   #next = 0
 
   get(key: string): Lane {
@@ -48,7 +48,7 @@ export class Lanes {
       this.#next = 0
       return undefined
     }
-    this.#next++
+    this.#ready[this.#next++] = undefined
     if (this.#next === 1024) {
       this.#ready = this.#ready.slice(1024)
       this.#next = 0

@@ -18,6 +18,9 @@ const LONG_LANE = 200
 /** How long the end of the log may be out of reach before it is told. Ms. */
 const LAGGING_AFTER = 60_000
 
+/** How long it may read and handle until timers and sockets get their turn, which costs a millisecond. Ms. */
+const LONGEST_TURN = 10
+
 /** What the runner is told by the process around it. */
 export interface RunnerHost {
   /** Whether the leases hold, by this process's own clock. */
@@ -40,6 +43,7 @@ export class Runner {
   #syncWanted = true
   #draining = false
   #stopped = false
+  #turnStarted = Number.NEGATIVE_INFINITY
   #wake = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
 
@@ -231,8 +235,11 @@ export class Runner {
       for (const lane of this.#dispatcher.lanes.longerThan(LONG_LANE))
         await this.#dispatcher.failing.defer(lane, LONG_LANE / 4)
     }
-    // A long page of synchronous handlers must not keep timers and other processes' news from being heard.
-    await new Promise<void>((resolve) => this.#core.clock.after(0, resolve))
+    const { clock } = this.#core
+    if (clock.monotonic() - this.#turnStarted < LONGEST_TURN) return
+    // Pages of synchronous handlers must not keep timers and other processes' news from being heard.
+    await new Promise<void>((resolve) => clock.after(0, resolve))
+    this.#turnStarted = clock.monotonic()
   }
 
   #accept(stored: StoredEvent): void {

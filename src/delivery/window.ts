@@ -17,8 +17,11 @@ export interface Entry {
 
 /** The events between the low-water mark and where the reader is. */
 export class Window {
-  /** In log order. */
-  #entries: Entry[] = []
+  /**
+   * In log order. A place that was passed is emptied at once: an old array that still points at what was finished keeps all of
+   * it in memory until the next full collection.
+   */
+  #entries: (Entry | undefined)[] = []
   #first = 0
   /** What ran when reading went back to a lower place; in any order. */
   #carried: Entry[] = []
@@ -41,7 +44,9 @@ export class Window {
 
   /** Everything at or below is finished, given how far the reader is. */
   lowWater(scanned: number): number {
-    while (this.#first < this.#entries.length && !isOpen(this.#entries[this.#first])) this.#first++
+    while (this.#first < this.#entries.length && !isOpen(this.#entries[this.#first])) {
+      this.#entries[this.#first++] = undefined
+    }
     if (this.#first > 1024 && this.#first * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#first)
       this.#first = 0

@@ -9,6 +9,8 @@ import type { Codec } from './codec.ts'
 export class Decoder {
   readonly #registry: Registry
   readonly #codec: Codec | undefined
+  #second = Number.NaN
+  #secondText = ''
 
   constructor(registry: Registry, codec: Codec | undefined) {
     this.#registry = registry
@@ -29,20 +31,28 @@ export class Decoder {
     return typeof text === 'string' ? this.#recorded(stored, text) : text.then((plain) => this.#recorded(stored, plain))
   }
 
+  /** The events of a page are of few seconds: only their milliseconds are written anew. */
+  #isoTime(time: number): string {
+    const second = Math.floor(time / 1_000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#secondText = new Date(second * 1_000).toISOString().slice(0, -4)
+    }
+    return `${this.#secondText}${String(Math.floor(time - second * 1_000)).padStart(3, '0')}Z`
+  }
+
   #recorded(stored: StoredEvent, text: string): RecordedEvent {
     const data = parse(stored, text)
     const definition = this.#registry.get(stored.type)
     const known = definition !== undefined && stored.version <= definition.version
-    return {
-      id: stored.id,
-      type: stored.type,
-      timestamp: new Date(stored.timestamp).toISOString(),
-      version: known ? definition.version : stored.version,
-      data: known && stored.version < definition.version ? upcast(definition, stored, data) : data,
-      metadata: metadataOf(stored),
-      ...(stored.stream !== null && stored.revision !== null && { stream: stored.stream, revision: stored.revision }),
-      position: stored.position,
-    }
+    const { id, type, stream, revision, position } = stored
+    const timestamp = this.#isoTime(stored.timestamp)
+    const version = known ? definition.version : stored.version
+    const current = known && stored.version < definition.version ? upcast(definition, stored, data) : data
+    const metadata = metadataOf(stored)
+    return stream === null || revision === null
+      ? { id, type, timestamp, version, data: current, metadata, position }
+      : { id, type, timestamp, version, data: current, metadata, stream, revision, position }
   }
 }
 
