@@ -88,6 +88,8 @@ export class FailingKeys {
   readonly #keys = new Map<string, FailingKey>()
   /** Keys whose cursor this instance has written since `reads`: what was read of them may be older. */
   readonly #written = new Set<string>()
+  /** Those that earlier events of their key may have to precede, which the reader has yet to read (again). */
+  readonly #behind = new Set<FailingKey>()
   /** How many keys may be parked before those of all instances are counted again: the own part of the room there was. */
   #room = 0
 
@@ -124,6 +126,7 @@ export class FailingKeys {
       failing.skippedTo = Math.max(failing.skippedTo, before.skippedTo)
       failing.from = Math.max(failing.from, before.cursor.position)
       before.cancelTimer()
+      this.#behind.delete(before)
     }
     this.#keys.set(lane.key, failing)
     lane.failing = failing
@@ -241,6 +244,7 @@ export class FailingKeys {
     const { cursor } = failing
     const share = this.#host.shares.get(cursor.bucket)
     if (share === undefined || share.draining !== undefined || cursor.state !== 'retrying') return
+    if (this.#isAhead(cursor)) return // reading went back meanwhile
     if (cursor.nextAttemptAt > this.#core.clock.now()) return
     const head = await this.#head(failing, share)
     if (head === undefined) return this.#close(failing, share)
@@ -511,6 +515,7 @@ export class FailingKeys {
   }
 
   #remove(failing: FailingKey): void {
+    this.#behind.delete(failing)
     failing.cancelTimer()
     if (this.#keys.get(failing.lane.key) === failing) this.#keys.delete(failing.lane.key)
     if (failing.lane.failing === failing) failing.lane.failing = undefined
@@ -524,6 +529,10 @@ export class FailingKeys {
     if (cursor.state !== 'retrying' || failing.idle || this.#keys.get(lane.key) !== failing) return
     const share = this.#host.shares.get(cursor.bucket)
     if (share === undefined || share.draining !== undefined) return
+    if (this.#isAhead(cursor)) {
+      this.#behind.add(failing)
+      return
+    }
     // A clock that was set back must not make a retry wait for all that time.
     const latest = this.#core.clock.now() + Math.max(this.#core.options.retry.max, TRY_AGAIN_LATER)
     if (cursor.nextAttemptAt > latest) failing.cursor = { ...cursor, nextAttemptAt: latest }
@@ -533,6 +542,19 @@ export class FailingKeys {
       this.#host.lanes.offer(failing.lane)
       this.#host.dispatch()
     }
+  }
+
+  /** The reader has read on: keys that waited for it go on, behind what it has put into their lanes. */
+  readOn(): void {
+    for (const failing of this.#behind) {
+      if (this.#isAhead(failing.cursor)) continue
+      this.#behind.delete(failing)
+      this.schedule(failing)
+    }
+  }
+
+  #isAhead({ position }: Cursor): boolean {
+    return this.#host.scanned() < position - 1
   }
 
   #rouse(failing: FailingKey): void {

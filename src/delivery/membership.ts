@@ -88,6 +88,7 @@ export class Membership {
       if (!isHodisaError(error, 'lease-lost')) throw error // somebody joined: the hand-over says all there is
     }
     await this.change((state) => {
+      this.#reconcile(state) // somebody may have added a pattern that begins before what is finished here
       const mine = [...this.#shares.values()].filter(({ bucket, epoch }) => {
         const lease = state.leases[bucket]
         return lease?.owner === this.#core.instance() && lease.epoch === epoch

@@ -229,6 +229,7 @@ export class Runner {
     })
     for (const stored of page.events) this.#accept(stored)
     this.#tracker.hasRead(page.scanned)
+    this.#dispatcher.failing.readOn()
     if (!page.end) this.#atEnd = false
     this.#dispatcher.dispatch()
     if (this.#tracker.open >= MOST_OPEN / 2) {

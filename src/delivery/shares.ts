@@ -94,7 +94,7 @@ export class Shares {
       const lease = state.leases[share.bucket]
       if (lease === undefined) continue
       const covered = new Map(coveredOf(lease))
-      const finished = Math.max(share.floor, share.draining === undefined ? lowWater : 0)
+      const finished = Math.max(share.floor, share.draining?.scanned ?? lowWater)
       for (const { pattern } of this.#subscriptions) {
         covered.set(pattern, Math.max(finished, covered.get(pattern) ?? 0, share.covered.get(pattern) ?? 0))
       }

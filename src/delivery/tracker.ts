@@ -156,6 +156,7 @@ export class Tracker {
       throw error
     }
     for (const { position } of done) this.#unwritten.delete(position)
+    for (const position of this.#unwritten.keys()) if (position <= mark) this.#unwritten.delete(position)
     this.#mark = Math.max(this.#mark, mark)
     this.#shares.raise(mark)
     return true
@@ -174,10 +175,8 @@ export class Tracker {
     const done: { bucket: number; position: number }[] = []
     for (const [position, { stored, epoch }] of this.#unwritten) {
       const { bucket } = stored
-      if (position <= mark || this.#shares.get(bucket)?.epoch !== epoch) {
-        this.#unwritten.delete(position)
-        continue
-      }
+      if (this.#shares.get(bucket)?.epoch !== epoch) this.#unwritten.delete(position)
+      if (position <= mark || !this.#unwritten.has(position)) continue
       fences.set(bucket, { bucket, epoch })
       done.push({ bucket, position })
     }
