@@ -9,8 +9,14 @@ import type { Guard } from './guard.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Tracker } from './tracker.ts'
 
+/** How long a free bucket is left to the instance it is due to, which may be dead without anybody knowing yet. Ms. */
+const FREE_FOR = 1_000
+/** How long what was claimed beyond the quota is kept, so that it does not go back and forth. Ms. */
+const ORPHANS_FOR = 5_000
 /** How soon to look again whether a bucket on its way out is drained. Ms. */
 const LOOK_AGAIN = 25
+/** For how long at most what operators changed may wait behind much else. Ms. */
+const MOST_WAIT = 1_000
 
 /** What an instance is to its group: which buckets it takes, loses and lets go, so that all shares come out even. */
 export class Membership {
@@ -25,6 +31,15 @@ export class Membership {
   readonly #unannounced = new Map<string, number>()
   #state: GroupState | undefined
   #leaving = false
+  /** Since when there have been free buckets, by the own clock. */
+  #freeSince: number | undefined
+  /** Until then nothing is let go for being above the quota. */
+  #keepsUntil = 0
+  /** Buckets were claimed whose cursors were not loaded yet. */
+  #claimed = false
+  #loadAgainAt = 0
+  /** A timer is set to load cursors. */
+  #loading = false
   #looking = false
 
   constructor(core: ServiceCore, shares: Shares, tracker: Tracker, dispatcher: Dispatcher, guard: Guard) {
@@ -66,11 +81,34 @@ export class Membership {
     } else this.#reconcile(state)
     const handedOver = await this.#handOver()
     const claimed = await this.#claim()
+    await this.#loadCursors()
+    const draining = this.#offer() || this.#releaseSurplus()
+    return (await this.#endSubscriptions()) || !handedOver || !claimed || draining
+  }
+
+  /**
+   * Takes over the cursors of buckets that were just claimed, and what operators have changed. The latter waits a little where
+   * there are many: every parked key is a reason to look, and a long list read each time would leave time for nothing else.
+   */
+  async #loadCursors(): Promise<void> {
+    const { store, service, clock } = this.#core
+    const begun = clock.monotonic()
+    if (!this.#claimed && begun < this.#loadAgainAt) {
+      if (this.#loading) return
+      this.#loading = true
+      const again = () => {
+        this.#loading = false
+        this.#dispatcher.nudge()
+      }
+      clock.after(this.#loadAgainAt - begun, again, true)
+      return
+    }
     const buckets = new Set([...this.#shares.values()].map(({ bucket }) => bucket))
     this.#dispatcher.failing.reads()
     for (const cursor of await store.groups.cursors(service, buckets)) this.#dispatcher.failing.load(cursor)
-    const draining = this.#offer() || this.#releaseSurplus()
-    return (await this.#endSubscriptions()) || !handedOver || !claimed || draining
+    this.#claimed = false
+    const now = clock.monotonic()
+    this.#loadAgainAt = now + Math.min(MOST_WAIT, (now - begun) * 10)
   }
 
   /** Drops all shares: they are, or will be, somebody else's. */
@@ -155,13 +193,30 @@ export class Membership {
     const { store, service } = this.#core
     const before = this.#state
     if (before === undefined || this.#leaving) return true
-    const claim = plan.claim(before, this.#member(), this.#stuck)
+    const orphaned = this.#areOrphaned(before)
+    const claim = plan.claim(before, this.#member(), this.#stuck, orphaned)
     if (claim !== undefined) {
       if (!(await store.groups.update(service, before.revision, claim))) return false
+      if (orphaned) this.#keepsUntil = this.#core.clock.monotonic() + ORPHANS_FOR
       this.#reconcile(await store.groups.read(service))
     }
     await this.#take() // also what was claimed before, when the store did not answer in between
     return true
+  }
+
+  /** Whether there are buckets that nobody has come for in time. */
+  #areOrphaned({ leases }: GroupState): boolean {
+    const { clock } = this.#core
+    const now = clock.monotonic()
+    if (!leases.some(({ bucket, owner }) => owner === null && !this.#stuck.has(bucket))) {
+      this.#freeSince = undefined
+      return false
+    }
+    if (this.#freeSince === undefined) {
+      this.#freeSince = now
+      clock.after(FREE_FOR, () => this.#dispatcher.nudge(), true)
+    }
+    return now - this.#freeSince >= FREE_FOR
   }
 
   /** Takes the buckets that are its own by now; reads again from where one of them is behind. */
@@ -179,6 +234,7 @@ export class Membership {
     this.#tracker.keepFinished()
     this.#tracker.settleDraining()
     this.#shares.raise(this.#tracker.lowWater())
+    this.#claimed = true
     for (const lease of fresh) {
       this.#guard.take(lease, startedIn.get(lease.bucket) ?? [])
       this.#shares.take(
@@ -219,7 +275,7 @@ export class Membership {
 
   /** Begins to let go of what is above the quota. */
   #releaseSurplus(): boolean {
-    if (this.#state === undefined) return false
+    if (this.#state === undefined || this.#core.clock.monotonic() < this.#keepsUntil) return false
     const kept = [...this.#shares.values()].filter(({ draining }) => draining === undefined)
     const surplus = Math.max(0, kept.length - plan.quota(this.#state, this.#core.instance()))
     for (const { bucket } of kept.slice(0, surplus)) this.#drain(bucket, null)
