@@ -38,8 +38,13 @@ export class Settling {
     const unwatch = this.#store.watch(() => wake())
     try {
       for (;;) {
+        const head = await this.#store.head()
         const open = await this.#unfinished(options)
-        if (open.length === 0) return
+        if (open.length === 0) {
+          // A service that was looked at first may have got work since from one that was looked at last.
+          if (options.after !== undefined || (await this.#store.head()) === head) return
+          open.push(`events were published since position ${head}`)
+        }
         const left = deadline - this.#clock.monotonic()
         if (left <= 0) {
           throw new HodisaError('timeout', `not settled after ${timeout} ms: ${open.join('; ')}`, {
