@@ -67,6 +67,7 @@ class HodisaApp {
   #delivery: Delivery | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  #stopped = false
 
   constructor(options: Resolved, registry: Registry, store: Store) {
     const { source, clock, codec } = options
@@ -84,11 +85,11 @@ class HodisaApp {
   }
 
   publish(what: Parameters<Writer['publish']>[0], ...rest: readonly unknown[]): Promise<Receipt> {
-    return this.#writer.publish(what, ...rest)
+    return this.#whileOpen(() => this.#writer.publish(what, ...rest))
   }
 
   append(writes: readonly StreamAppend[], extras?: Parameters<Writer['append']>[1]): Promise<Receipt> {
-    return this.#writer.append(writes, extras)
+    return this.#whileOpen(() => this.#writer.append(writes, extras))
   }
 
   read(...args: Parameters<LogReader['read']>) {
@@ -101,7 +102,7 @@ class HodisaApp {
 
   async get(id: string): Promise<RecordedEvent | undefined> {
     assertId(id)
-    const [stored] = await this.#store.byIds([id])
+    const [stored] = await this.#whileOpen(() => this.#store.byIds([id]))
     return stored && this.#decoder.decode(stored)
   }
 
@@ -129,11 +130,13 @@ class HodisaApp {
   async transaction<Result>(work: (tx: Transaction) => Promise<Result> | Result): Promise<Result> {
     assertFunction('transaction', work)
     const run = userWork(work, (event) => this.#preparer.prepareNow(event))
-    const { result } = await this.#store.transaction(async (tx) => {
-      const { result: value, events } = await run(tx)
-      if (events.length > 0) tx.append({ events, conditions: [], onReuse: 'refuse' })
-      return value
-    })
+    const transact = () =>
+      this.#store.transaction(async (tx) => {
+        const { result: value, events } = await run(tx)
+        if (events.length > 0) tx.append({ events, conditions: [], onReuse: 'refuse' })
+        return value
+      })
+    const { result } = await this.#whileOpen(transact)
     return result
   }
 
@@ -145,7 +148,7 @@ class HodisaApp {
   }
 
   settled(...args: Parameters<Settling['settled']>): Promise<void> {
-    return this.#settling.settled(...args)
+    return this.#whileOpen(() => this.#settling.settled(...args))
   }
 
   async explain(): Promise<Explanation> {
@@ -202,8 +205,13 @@ class HodisaApp {
     try {
       await this.#delivery?.stop(timeout)
     } finally {
+      this.#stopped = true
       await this.#store.close()
     }
+  }
+
+  #whileOpen<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#stopped ? Promise.reject(new HodisaError('app-stopped', 'the app was stopped')) : work()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
