@@ -119,11 +119,8 @@ export class Membership {
   /** Hands everything over and leaves. Nothing may run any more. */
   async leave(): Promise<void> {
     this.#leaving = true
-    try {
-      await this.#dispatcher.failing.save(new Set([...this.#shares.values()].map(({ bucket }) => bucket)))
-      if (this.#state !== undefined) await this.#tracker.flush(this.#state)
-    } catch (error) {
-      if (!isHodisaError(error, 'lease-lost')) throw error // somebody joined: the hand-over says all there is
+    while (this.#state !== undefined && !(await this.#flushBeforeLeaving())) {
+      this.#reconcile(await this.#core.store.groups.read(this.#core.service))
     }
     await this.change((state) => {
       this.#reconcile(state) // somebody may have added a pattern that begins before what is finished here
@@ -137,6 +134,19 @@ export class Membership {
         mine.map((share) => this.#handover(share)),
       )
     })
+  }
+
+  /** What is finished above something open must be written down, or it would come again. False when the group has changed. */
+  async #flushBeforeLeaving(): Promise<boolean> {
+    if (this.#state === undefined) return true
+    try {
+      await this.#dispatcher.failing.save(new Set([...this.#shares.values()].map(({ bucket }) => bucket)))
+      await this.#tracker.flush(this.#state)
+      return true
+    } catch (error) {
+      if (isHodisaError(error, 'lease-lost')) return false
+      throw error
+    }
   }
 
   /** A handler of this bucket does not come back: others go on with it. */
