@@ -96,6 +96,32 @@ describe('who is taken for dead', () => {
       gates.get('two')?.resolve()
       await two.settled()
     })
+
+    test('keeps nobody from the buckets that are due to it: others go on with them at once', async () => {
+      const place = bed()
+      let store: Store | undefined
+      const one = await place.app({ source: 'one', events: EVENTS }, (inner) => {
+        store = inner
+        return inner
+      })
+      one.service('shared', { from: 'start' }).on(Noted, () => undefined)
+      // A member that shows that it lives, and does nothing else: dead, and nobody knows yet.
+      const silent = { id: 'ins_silent', source: 'silent', host: 'elsewhere', machine: 'other', pid: 1, startedAt: 0 }
+      await store?.presence.join(silent)
+      const beating = setInterval(() => void store?.presence.beat(silent.id).catch(() => undefined), 500)
+      try {
+        const member = { instance: silent.id, patterns: ['test.noted'], versions: {} }
+        await store?.groups.update('shared', 0, {
+          members: [member],
+          subscriptions: [{ pattern: 'test.noted', since: 0 }],
+        })
+        await one.start()
+        await one.publish(notes(256, 256))
+        await one.settled({ timeout: '10s' })
+      } finally {
+        clearInterval(beating)
+      }
+    })
   })
 })
 

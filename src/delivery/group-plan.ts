@@ -63,13 +63,21 @@ export function quota(state: GroupState, instance: string): number {
   return Math.floor(BUCKETS / ids.length) + (rank < BUCKETS % ids.length ? 1 : 0)
 }
 
-/** Claims free buckets up to the quota, and beyond it those that only instances like this one can go on with. */
-export function claim(state: GroupState, me: Member, avoid: ReadonlySet<number>): GroupUpdate | undefined {
+/**
+ * Claims free buckets up to the quota, and beyond it those that only instances like this one can go on with. `orphaned`: whoever
+ * they are due to does not come for them, so half of what is left is claimed too, and the others find the rest.
+ */
+export function claim(
+  state: GroupState,
+  me: Member,
+  avoid: ReadonlySet<number>,
+  orphaned = false,
+): GroupUpdate | undefined {
   const owned = state.leases.filter(({ owner }) => owner === me.instance).length
   const free = state.leases.filter(({ bucket, owner }) => owner === null && !avoid.has(bucket))
   const special = free.filter(({ needs }) => needs !== null && canHandle(me, needs))
   const plain = free.filter(({ needs }) => needs === null || !state.members.some((member) => canHandle(member, needs)))
-  const room = Math.max(0, quota(state, me.instance) - owned)
+  const room = Math.max(orphaned ? Math.ceil(plain.length / 2) : 0, quota(state, me.instance) - owned)
   const taken = new Set([...special, ...plain.slice(0, room)])
   if (taken.size === 0) return undefined
   return {
