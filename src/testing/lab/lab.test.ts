@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { HodisaError } from '../../errors.ts'
 import { lab } from './lab.ts'
 import { makePlan } from './plan.ts'
@@ -8,7 +9,12 @@ import { figuresOf, summary } from './report.ts'
 
 describe('the laboratory', () => {
   test('finds no broken promise in a short run, and leaves nothing behind', { timeout: 120_000 }, async () => {
-    const before = new Set(readdirSync(tmpdir()))
+    const folder = mkdtempSync(join(tmpdir(), 'hodisa-lab-test-'))
+    vi.stubEnv('TMPDIR', folder)
+    onTestFinished(() => {
+      vi.unstubAllEnvs()
+      rmSync(folder, { recursive: true, force: true })
+    })
     const result = await lab({ seed: 3, minutes: 0.45 })
     expect(result.violations, summary(result, 'lab({ seed: 3, minutes: 0.45 })')).toEqual([])
     const figures = figuresOf(result)
@@ -17,8 +23,7 @@ describe('the laboratory', () => {
     expect(figures.stalls).toBeGreaterThan(0)
     expect(figures.acknowledged).toBeGreaterThan(100)
     expect(result.history.effects.length).toBeGreaterThan(figures.acknowledged)
-    const left = readdirSync(tmpdir()).filter((name) => name.startsWith('hodisa-lab-') && !before.has(name))
-    expect(left).toEqual([])
+    expect(readdirSync(folder)).toEqual([])
   })
 
   test('makes the same plan of the same seed, and another of another', () => {
