@@ -207,7 +207,10 @@ export class Membership {
     const claim = plan.claim(before, this.#member(), this.#stuck, orphaned)
     if (claim !== undefined) {
       if (!(await store.groups.update(service, before.revision, claim))) return false
-      if (orphaned) this.#keepsUntil = this.#core.clock.monotonic() + ORPHANS_FOR
+      if (orphaned) {
+        this.#keepsUntil = this.#core.clock.monotonic() + ORPHANS_FOR
+        this.#core.clock.after(ORPHANS_FOR + 1, () => this.#dispatcher.nudge(), true)
+      }
       this.#reconcile(await store.groups.read(service))
     }
     await this.#take() // also what was claimed before, when the store did not answer in between
