@@ -13,8 +13,8 @@ type Handle = (event: RecordedOf<typeof OrderCreated>, ctx: HandlerContext) => v
 
 /** Events handed to a handler a second, from a log that was filled before. */
 export async function deliver({ quick }: Settings): Promise<Report> {
-  const many = quick ? 20_000 : 150_000
-  const few = quick ? 500 : 5_000
+  const many = quick ? 20_000 : 100_000
+  const few = quick ? 500 : 3_000
   const some = quick ? 5_000 : 20_000
 
   const ours = (who: string, events: number, options: ServiceOptions, handle: Handle): Contender => ({
@@ -76,7 +76,7 @@ export async function deliver({ quick }: Settings): Promise<Report> {
         round: rawCommits(few),
       },
     ],
-    quick ? 2 : 5,
+    quick ? 1 : 3,
   )
   return { bench: 'deliver', unit: 'events/s', rows }
 }

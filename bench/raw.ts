@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { order, STREAMS, streamOf, TYPE } from './sample.ts'
@@ -17,12 +16,16 @@ export class Raw {
       create table events (
         position integer primary key autoincrement, id text not null, type text not null, version integer not null,
         kind integer not null, timestamp integer not null, recorded_at integer not null, bucket integer not null,
-        stream text, revision integer, source text not null, correlation_id text, causation_id text, data text not null,
-        metadata text
+        stream text, revision integer, previous integer, "key" text, source text not null, correlation_id text,
+        causation_id text, data text not null, metadata text, tenant text not null default '', subject text, tags text,
+        encoding text, expires_at integer
       );
       create table streams (stream text primary key, revision integer not null, timestamp integer not null) without rowid;
     `)
-    this.#event = this.db.prepare('insert into events values (null, ?, ?, 1, 0, ?, ?, ?, ?, ?, ?, null, null, ?, null)')
+    this.#event = this.db.prepare(
+      `insert into events (id, type, version, kind, timestamp, recorded_at, bucket, stream, revision, source, data)
+       values (?, ?, 1, 0, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     this.#stream = this.db.prepare(
       `insert into streams values (?, ?, ?)
        on conflict do update set revision = excluded.revision, timestamp = excluded.timestamp`,
@@ -48,7 +51,9 @@ export class Raw {
     const now = Date.now()
     const stream = streams === 1 ? 'order-one' : streamOf(data)
     const revision = Math.floor(index / streams) + 1
-    this.#event.run(randomUUID(), TYPE, now, now, index % 256, stream, revision, 'bench', JSON.stringify(data))
+    // Ids as long as those of Hodisa, and rising as they do.
+    const id = `evt_${String(index).padStart(26, '0')}`
+    this.#event.run(id, TYPE, now, now, index % 256, stream, revision, 'bench', JSON.stringify(data))
     this.#stream.run(stream, revision, now)
   }
 
