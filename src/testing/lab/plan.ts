@@ -162,7 +162,7 @@ function kills(random: () => number, duration: number, busy: Busy): Step[] {
       continue
     }
     busy.take(slot, at - 500, at + 2_500)
-    steps.push({ at, do: 'kill', slot, point, call: between(random, 1, point.startsWith('h') ? 2 : 12) })
+    steps.push({ at, do: 'kill', slot, point, call: between(random, 1, /^h(eart|ando)|^cl/.test(point) ? 1 : 5) })
   }
   return steps
 }
