@@ -198,20 +198,20 @@ export class Dispatcher {
     if (route !== undefined && isDone(error, entry.stored)) return this.#succeed(entry, route, { recorded: true })
     const share = this.#host.shares.get(entry.stored.bucket)
     const lost = share === undefined || share.epoch !== entry.epoch
-    if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route, lost)
+    if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route)
     try {
       await this.failing.open(lane, share, entry.stored, route, error)
     } catch (refused) {
       if (!isHodisaError(refused, 'lease-lost')) throw refused
-      return this.#giveBack(lane, entry, route, false)
+      return this.#giveBack(lane, entry, route)
     }
     this.#host.passed(entry)
     if (route !== undefined) this.breakers.failed(route, error)
   }
 
   /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */
-  #giveBack(lane: Lane, entry: Entry, route: Route | undefined, lost: boolean): void {
-    if (lost) this.#host.passed(entry)
+  #giveBack(lane: Lane, entry: Entry, route: Route | undefined): void {
+    if (this.#host.shares.get(entry.stored.bucket)?.epoch !== entry.epoch) this.#host.passed(entry)
     else {
       entry.status = 'queued'
       lane.queue.push(entry)
@@ -267,7 +267,7 @@ export class Dispatcher {
       if (isHodisaError(error, 'lease-lost')) {
         for (const { lane, entry } of open) {
           if (isDone(error, entry.stored)) this.#succeed(entry, route, { recorded: true })
-          else this.#giveBack(lane, entry, route, this.#host.shares.get(entry.stored.bucket)?.epoch !== entry.epoch)
+          else this.#giveBack(lane, entry, route)
         }
         return false
       }
@@ -277,7 +277,7 @@ export class Dispatcher {
       }
       const middle = Math.ceil(open.length / 2)
       if (await this.#tryBatch(route, open.slice(0, middle))) return this.#tryBatch(route, open.slice(middle))
-      for (const { lane, entry } of open.slice(middle)) this.#giveBack(lane, entry, route, false)
+      for (const { lane, entry } of open.slice(middle)) this.#giveBack(lane, entry, route)
       return false
     }
   }

@@ -3,7 +3,7 @@ import { BUCKETS } from '../event/bucket.ts'
 import { derivedId } from '../event/id.ts'
 import { systemEvents } from '../event/system.ts'
 import type { StoredEvent } from '../store/events.ts'
-import type { Cursor, CursorChange, Progress, StoredDeadLetter } from '../store/groups.ts'
+import type { Cursor, CursorChange, FinishedAbove, Progress, StoredDeadLetter } from '../store/groups.ts'
 import type { AttemptHost } from './attempt.ts'
 import { backoff } from './backoff.ts'
 import type { Breaker } from './breaker.ts'
@@ -27,8 +27,6 @@ export interface FailingKey {
   searchedTo: number
   /** The cursor does not stand yet. */
   idle: boolean
-  /** Below it, what the subscriptions say is finished is finished; from it on, only the cursor knows. */
-  from: number
   /** Successes of the handler when the head failed first: more of them mean that it is not an outage. */
   successes: number
   /** Positions of events handled since the cursor was last written. */
@@ -114,23 +112,24 @@ export class FailingKeys {
 
   /** A key failed for the first time. Its later events are left to the cursor that this writes. */
   async open(lane: Lane, share: Share, stored: StoredEvent, route: Route | undefined, error: unknown): Promise<void> {
-    const failing = this.#fresh(lane, stored)
+    const before = lane.failing
+    const failing = this.#fresh(lane, share, stored, before?.cursor)
     failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
     if (route === undefined) await this.#wait(failing, share, stored)
     else await this.#fail(failing, share, stored, route, error)
     // Lost while that was written: whoever has the bucket now, this instance again perhaps, goes on from what stands there.
     if (this.#host.shares.get(share.bucket) !== share) return
-    const before = lane.failing
     if (before !== undefined) {
       // A cursor stood further on: for the length of the lane, or because a pattern was added that begins before it.
       failing.skippedTo = Math.max(failing.skippedTo, before.skippedTo)
-      failing.from = Math.max(failing.from, before.cursor.position)
       before.cancelTimer()
       this.#behind.delete(before)
     }
     this.#keys.set(lane.key, failing)
     lane.failing = failing
-    this.#leave(failing, lane.queue.splice(0))
+    const own = lane.queue.filter((entry) => entry.stored.position > stored.position)
+    lane.queue.splice(0, lane.queue.length, ...lane.queue.filter((entry) => !own.includes(entry)))
+    this.#leave(failing, own)
   }
 
   /**
@@ -142,7 +141,7 @@ export class FailingKeys {
     const [first] = rest
     const share = first && this.#host.shares.get(first.stored.bucket)
     if (first === undefined || share === undefined) return
-    const failing = this.#fresh(lane, first.stored)
+    const failing = this.#fresh(lane, share, first.stored, undefined)
     failing.idle = true // until the cursor stands
     this.#keys.set(lane.key, failing)
     lane.failing = failing
@@ -151,7 +150,7 @@ export class FailingKeys {
     this.#rouse(failing)
   }
 
-  #fresh(lane: Lane, head: StoredEvent): FailingKey {
+  #fresh(lane: Lane, share: Share, head: StoredEvent, before: Cursor | undefined): FailingKey {
     const now = this.#core.clock.now()
     const cursor: Cursor = {
       key: lane.key,
@@ -163,6 +162,7 @@ export class FailingKeys {
       nextAttemptAt: 0,
       error: null,
       deadLetter: null,
+      finished: joined(this.#host.shares.finishedAbove(share, head.position), before),
     }
     return failingKey(lane, cursor)
   }
@@ -352,7 +352,8 @@ export class FailingKeys {
     failing.ahead = [] // many keys may fail at once
     const attempts = failing.cursor.attempts + 1
     const stored = storedError(error)
-    const firstFailedAt = attempts === 1 ? now : failing.cursor.firstFailedAt
+    // A clock that was set back must not make patience last for all that time.
+    const firstFailedAt = attempts === 1 ? now : Math.min(now, failing.cursor.firstFailedAt)
     const othersSucceed = this.#host.breaker(route).successes > failing.successes
     const verdict = await this.#checked(this.#verdict(attempts, firstFailedAt, error, othersSucceed), failing, head)
     const said = { service, id: head.id, type: head.type, key: failing.lane.key, attempts, error: stored.message }
@@ -478,9 +479,12 @@ export class FailingKeys {
   async #head(failing: FailingKey, share: Share): Promise<StoredEvent | undefined> {
     const { shares } = this.#host
     const { position } = failing.cursor
+    const { finished } = failing.cursor
     const isOpen = (event: StoredEvent) =>
       event.position >= position &&
-      (event.position < failing.from ? shares.isOpen(share, event) : shares.isWanted(event))
+      shares.isWanted(event) &&
+      !(finished !== null && shares.isAmong(finished, event)) &&
+      !share.done.has(event.position)
     const known = failing.ahead.findIndex(isOpen)
     if (known >= 0) {
       failing.ahead = failing.ahead.slice(known) // the head too: it may have to be begun again
@@ -585,7 +589,6 @@ function failingKey(lane: Lane, cursor: Cursor): FailingKey {
     skippedTo: cursor.position,
     searchedTo: 0,
     idle: false,
-    from: cursor.position,
     successes: 0,
     unsaved: [],
     ahead: [],
@@ -593,6 +596,22 @@ function failingKey(lane: Lane, cursor: Cursor): FailingKey {
     needs: undefined,
     closing: false,
     cancelTimer: () => undefined,
+  }
+}
+
+/** What is finished above a new cursor that takes the place of one further on, from which on only that one knows. */
+function joined(above: FinishedAbove | null, before: Cursor | undefined): FinishedAbove | null {
+  if (before === undefined) return above
+  if (above === null) return before.finished
+  const until = new Map(above.patterns.map((one) => [one.pattern, Math.min(one.until, before.position - 1)]))
+  for (const one of before.finished?.patterns ?? [])
+    until.set(one.pattern, Math.max(one.until, until.get(one.pattern) ?? 0))
+  return {
+    patterns: [...until].map(([pattern, position]) => ({ pattern, until: position })),
+    positions: [
+      ...above.positions.filter((position) => position < before.position),
+      ...(before.finished?.positions ?? []),
+    ],
   }
 }
 

@@ -1,7 +1,7 @@
 import { BUCKETS } from '../event/bucket.ts'
 import { type Pattern, parsePattern } from '../event/pattern.ts'
 import type { StoredEvent } from '../store/events.ts'
-import type { GroupState, Lease, Subscription } from '../store/groups.ts'
+import type { FinishedAbove, GroupState, Lease, Subscription } from '../store/groups.ts'
 import type { Handover } from './group-plan.ts'
 
 /** A bucket that this instance holds. */
@@ -14,6 +14,8 @@ export interface Share {
   covered: ReadonlyMap<string, number>
   /** Finished positions above the floor. */
   readonly done: Set<number>
+  /** Positions that ran when reading went back: not to be begun again. */
+  readonly begun: Set<number>
   /**
    * Nothing new is begun: the bucket is on its way out, for an instance that can handle `needs` where it says so. It was read
    * up to `scanned`.
@@ -49,6 +51,7 @@ export class Shares {
       floor: lease.checkpoint,
       covered: coveredOf(lease),
       done: new Set(done),
+      begun: new Set(),
       draining: undefined,
     })
   }
@@ -111,6 +114,7 @@ export class Shares {
       if (share.floor >= lowWater || share.draining !== undefined) continue
       share.floor = lowWater
       for (const position of share.done) if (position <= lowWater) share.done.delete(position)
+      for (const position of share.begun) if (position <= lowWater) share.begun.delete(position)
       if (share.covered.size > 0 && [...share.covered.values()].every((until) => until <= lowWater)) {
         share.covered = NOTHING_COVERED
       }
@@ -126,7 +130,7 @@ export class Shares {
 
   /** Whether a subscription wants the event and it is not finished. */
   isOpen(share: Share, { position, type }: Pick<StoredEvent, 'position' | 'type'>): boolean {
-    if (position <= share.floor || (share.done.size > 0 && share.done.has(position))) return false
+    if (position <= share.floor || share.done.has(position) || share.begun.has(position)) return false
     let wanted = false
     for (const { pattern, since } of this.#subscribed(type)) {
       if (position <= since) continue
@@ -139,6 +143,22 @@ export class Shares {
   /** Whether a subscription wants the event, finished or not. */
   isWanted({ position, type }: Pick<StoredEvent, 'position' | 'type'>): boolean {
     return this.#subscribed(type).some(({ since }) => position > since)
+  }
+
+  /** What is finished above a position, where a pattern was added that begins below it. */
+  finishedAbove(share: Share, position: number): FinishedAbove | null {
+    const patterns = [...share.covered].flatMap(([pattern, until]) => (until > position ? [{ pattern, until }] : []))
+    const positions = [...share.done].filter((done) => done > position)
+    return patterns.length + positions.length === 0 ? null : { patterns, positions }
+  }
+
+  /** Whether an event is among what was finished. */
+  isAmong({ patterns, positions }: FinishedAbove, { position, type }: Pick<StoredEvent, 'position' | 'type'>): boolean {
+    if (positions.includes(position)) return true
+    return this.#subscribed(type).some(
+      ({ pattern, since }) =>
+        since < position && patterns.some((one) => one.pattern === pattern && position <= one.until),
+    )
   }
 
   /** What the next owner gets, where everything up to `checkpoint` is finished. */

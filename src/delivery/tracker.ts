@@ -59,6 +59,9 @@ export class Tracker {
     if (!isOpen(entry)) return
     entry.status = 'finished'
     this.#open--
+    const { bucket, position } = entry.stored
+    const share = this.#shares.get(bucket)
+    if (share?.epoch === entry.epoch && share.begun.delete(position)) share.done.add(position)
     if (!recorded) this.#unwritten.set(entry.stored.position, entry)
     this.flushWithin(FLUSH_AFTER)
   }
@@ -118,11 +121,11 @@ export class Tracker {
   restart(): void {
     // What ran when reading went back before, and was given back since, must be read again.
     for (const { status, stored } of this.#window) {
-      if (status === 'queued') this.#shares.get(stored.bucket)?.done.delete(stored.position)
+      if (status === 'queued') this.#shares.get(stored.bucket)?.begun.delete(stored.position)
     }
     const running = this.#window.restart()
     this.#open = running.length
-    for (const { stored } of running) this.#shares.get(stored.bucket)?.done.add(stored.position)
+    for (const { stored } of running) this.#shares.get(stored.bucket)?.begun.add(stored.position)
     this.scanned = this.#shares.lowest()
     this.#mark = 0
   }

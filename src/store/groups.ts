@@ -130,6 +130,18 @@ export interface Cursor {
   readonly error: StoredError | null
   /** Of the dead letter its head was parked as, also while that is redriven. */
   readonly deadLetter: string | null
+  /** What is finished above the head all the same; null where nothing is. */
+  readonly finished: FinishedAbove | null
+}
+
+/**
+ * Events of a bucket that were finished before a pattern was added whose events begin below them. A cursor keeps this by itself:
+ * once the checkpoint has passed, nothing else tells.
+ */
+export interface FinishedAbove {
+  /** By pattern: finished up to there. */
+  readonly patterns: readonly { readonly pattern: string; readonly until: number }[]
+  readonly positions: readonly number[]
 }
 
 /** An error cut to what can be kept: plain, bounded, without cycles. */

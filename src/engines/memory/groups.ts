@@ -247,7 +247,7 @@ function newGroup(): Group {
 
 function effective(lease: Lease, marks: ReadonlyMap<string, number>): Lease {
   const mark = lease.owner === null ? undefined : marks.get(lease.owner)
-  return mark === undefined || mark <= lease.checkpoint ? lease : Object.freeze({ ...lease, checkpoint: mark })
+  return mark === undefined || mark <= lease.checkpoint ? lease : { ...lease, checkpoint: mark }
 }
 
 function folded(leases: readonly Lease[], instances: ReadonlySet<string>, marks: ReadonlyMap<string, number>) {

@@ -46,6 +46,7 @@ interface CursorRow {
   nextAttemptAt: number
   error: string | null
   deadLetter: string | null
+  finished: string | null
 }
 
 /** The state of services, as everybody sees it. */
@@ -97,7 +98,7 @@ export class SqliteGroups implements Groups {
        where service = ? and bucket in (select value from json_each(?)) order by position`,
     )
     const cursors = `select "key", bucket, position, state, attempts, first_failed_at as firstFailedAt,
-        next_attempt_at as nextAttemptAt, error, dead_letter as deadLetter
+        next_attempt_at as nextAttemptAt, error, dead_letter as deadLetter, finished
       from hodisa_cursors where service = ?`
     this.#cursors = connection.prepare(`${cursors} order by position`)
     this.#cursorsOfFew = connection.prepare(
@@ -162,9 +163,13 @@ export class SqliteGroups implements Groups {
       const few = buckets !== undefined && buckets.size <= FEW ? JSON.stringify([...buckets]) : undefined
       const rows = few === undefined ? this.#cursors.all(service) : this.#cursorsOfFew.all(service, few)
       const wanted = buckets === undefined ? rows : rows.filter(({ bucket }) => buckets.has(bucket))
-      return wanted.map((row) => ({ ...row, error: row.error === null ? null : JSON.parse(row.error) }))
+      return wanted.map((row) => ({ ...row, error: parsed(row.error), finished: parsed(row.finished) }))
     })
   }
+}
+
+function parsed(text: string | null) {
+  return text === null ? null : JSON.parse(text)
 }
 
 function unowned(): Lease[] {

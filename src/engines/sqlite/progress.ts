@@ -53,11 +53,12 @@ export class ProgressWriter {
     )
     this.#putCursor = connection.prepare(
       `insert into hodisa_cursors (service, "key", bucket, position, state, attempts, first_failed_at, next_attempt_at,
-         error, dead_letter)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         error, dead_letter, finished)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        on conflict do update set bucket = excluded.bucket, position = excluded.position, state = excluded.state,
          attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
-         next_attempt_at = excluded.next_attempt_at, error = excluded.error, dead_letter = excluded.dead_letter`,
+         next_attempt_at = excluded.next_attempt_at, error = excluded.error, dead_letter = excluded.dead_letter,
+         finished = excluded.finished`,
     )
     this.#removeCursor = connection.prepare('delete from hodisa_cursors where service = ? and "key" = ?')
     this.#putLetter = connection.prepare(PUT_LETTER)
@@ -153,8 +154,9 @@ export function letterValues(letter: StoredDeadLetter): unknown[] {
 
 function cursorValues(cursor: Cursor): unknown[] {
   const error = cursor.error === null ? null : JSON.stringify(cursor.error)
+  const finished = cursor.finished === null ? null : JSON.stringify(cursor.finished)
   return [
     ...[cursor.key, cursor.bucket, cursor.position, cursor.state, cursor.attempts],
-    ...[cursor.firstFailedAt, cursor.nextAttemptAt, error, cursor.deadLetter],
+    ...[cursor.firstFailedAt, cursor.nextAttemptAt, error, cursor.deadLetter, finished],
   ]
 }

@@ -148,6 +148,7 @@ create table hodisa_cursors (
   next_attempt_at integer not null,
   error text,
   dead_letter text,
+  finished text,
   primary key (service, "key")
 ) without rowid;
 

@@ -13,6 +13,7 @@ export function cursorOf(key: string, position: number, given: Partial<Cursor> =
     nextAttemptAt: 1_700_000_000_250,
     error: null,
     deadLetter: null,
+    finished: null,
     ...given,
   }
 }

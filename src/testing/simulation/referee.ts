@@ -43,6 +43,8 @@ interface Watched {
   subscriptions: readonly (Subscription & { readonly matcher: Pattern; readonly late: boolean })[]
   owners: readonly { readonly owner: string | null; readonly epoch: number }[]
   cursors: ReadonlyMap<string, Cursor>
+  /** Have not heard of the last reset yet. */
+  readonly stale: Set<SimulatedProcess>
   /** Counts resets. */
   generation: number
 }
@@ -61,6 +63,7 @@ export class Referee {
   readonly #base: Store
   readonly #services = new Map<string, Watched>()
   readonly #events = new Map<number, StoredEvent>()
+  readonly #processes = new Set<SimulatedProcess>()
   #head = 0
   #last: Promise<unknown> = Promise.resolve()
 
@@ -93,6 +96,12 @@ export class Referee {
     const events = positions.flatMap((position) => this.#events.get(position) ?? [])
     const epochs = new Map(events.map(({ bucket }) => [bucket, watched.owners[bucket]?.epoch ?? 0]))
     this.#world.say(process.name, `${service} begins ${positions.join(' ')}`)
+    const { generation } = watched
+    const running = { process, events, epochs, generation, begun: this.#world.time, recorded: false, excused: false }
+    watched.running.add(running)
+    this.#processes.add(process)
+    // It begins what it held when the service was reset: that does not count, and nothing of it will be written.
+    if (watched.stale.has(process)) return Object.assign(running, { generation: -1, excused: true })
     const inBatch = new Map<string, number>()
     for (const event of events) {
       const key = keyOf(event)
@@ -101,7 +110,7 @@ export class Referee {
         this.#violated(`${service} begins ${event.position} in ${process.name}, but ${owner ?? 'nobody'} has its lease`)
       }
       for (const other of watched.running) {
-        if (other.excused || !other.events.some((one) => keyOf(one) === key)) continue
+        if (other.excused || other === running || !other.events.some((one) => keyOf(one) === key)) continue
         this.#violated(`${service} begins ${event.position} in ${process.name} while ${positionsOf(other)} runs`)
       }
       if ((inBatch.get(key) ?? 0) >= event.position) this.#violated(`a batch has ${event.position} out of order`)
@@ -112,10 +121,6 @@ export class Referee {
       }
       inBatch.set(key, event.position)
     }
-    const { generation } = watched
-    const begun = this.#world.time
-    const running: Running = { process, events, epochs, generation, begun, recorded: false, excused: false }
-    watched.running.add(running)
     return running
   }
 
@@ -233,7 +238,11 @@ export class Referee {
       const known = watched.subscriptions.find(({ pattern }) => pattern === one.pattern)
       return { ...one, matcher: parsePattern(one.pattern), late: known?.late ?? !isNew }
     })
-    if (change.forgetProgressAfter !== undefined) this.#reset(watched, change.forgetProgressAfter)
+    watched.stale.delete(process)
+    if (change.forgetProgressAfter !== undefined) {
+      for (const one of this.#processes) watched.stale.add(one)
+      this.#reset(watched, change.forgetProgressAfter)
+    }
     this.#lostLeases(watched, process, before, change)
     await this.#check(watched, state)
   }
@@ -301,9 +310,19 @@ export class Referee {
   }
 
   /** The cursor that an event is left to. */
-  #cursor({ cursors }: Watched, event: StoredEvent): Cursor | undefined {
+  #cursor({ cursors, subscriptions }: Watched, event: StoredEvent): Cursor | undefined {
     const cursor = cursors.get(keyOf(event))
-    return cursor !== undefined && cursor.position <= event.position ? cursor : undefined
+    if (cursor === undefined || cursor.position > event.position) return undefined
+    const { patterns = [], positions = [] } = cursor.finished ?? {}
+    const finished =
+      positions.includes(event.position) ||
+      subscriptions.some(
+        ({ pattern, since, matcher }) =>
+          since < event.position &&
+          matcher.matches(event.type) &&
+          patterns.some((one) => one.pattern === pattern && event.position <= one.until),
+      )
+    return finished ? undefined : cursor
   }
 
   #wants({ subscriptions }: Watched, { type, position }: StoredEvent): boolean {
@@ -335,6 +354,7 @@ export class Referee {
         subscriptions: [],
         owners: Array.from({ length: BUCKETS }, () => ({ owner: null, epoch: 0 })),
         cursors: new Map(),
+        stale: new Set(),
         generation: 0,
       }
       this.#services.set(service, watched)

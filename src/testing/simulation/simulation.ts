@@ -112,11 +112,12 @@ export class Simulation {
     }
     this.world.say('simulation', 'calm')
     while (this.#pending.size > 0) await Promise.all(this.#pending)
-    while (this.#running.size === 0) await this.#join()
+    // One more of the newest kind: what older ones cannot handle has somebody who can.
+    for (const before = this.#processes; this.#processes === before || this.#running.size === 0; ) await this.#join(1)
   }
 
-  async #join(): Promise<void> {
-    if (this.#running.size >= this.#setup.instances) return
+  async #join(more = 0): Promise<void> {
+    if (this.#running.size >= this.#setup.instances + more) return
     const process = this.#process(`p${this.#processes}`)
     const simulated = this.#simulated(process, this.#weather)
     const app = await this.#setup.app(simulated)
