@@ -33,6 +33,8 @@ interface Group {
   /** What was begun with care, by position. */
   readonly started: Map<number, StartedMark & { readonly instance: string; readonly alone: boolean }>
   readonly cursors: Map<string, Cursor>
+  /** The leases as everybody sees them; undefined once they have changed. */
+  seen: readonly Lease[] | undefined
 }
 
 /** What the store keeps of services. Synchronous: the caller sees to it that one change follows the other. */
@@ -54,17 +56,9 @@ export class GroupTable {
   }
 
   read(service: string): GroupState {
-    const { revision, paused, subscriptions, members, breakers, leases, marks } =
-      this.#groups.get(service) ?? newGroup()
-    return {
-      service,
-      revision,
-      paused,
-      subscriptions,
-      members,
-      breakers,
-      leases: leases.map((lease) => effective(lease, marks)),
-    }
+    const group = this.#groups.get(service) ?? newGroup()
+    const { revision, paused, subscriptions, members, breakers } = group
+    return { service, revision, paused, subscriptions, members, breakers, leases: leasesOf(group) }
   }
 
   update(service: string, revision: number, change: GroupUpdate): boolean {
@@ -96,6 +90,7 @@ export class GroupTable {
     }
     if (forgetProgressAfter !== undefined) this.#forgetAfter(service, group, forgetProgressAfter)
     group.revision = revision + 1
+    group.seen = undefined
     this.#groups.set(service, group)
     return true
   }
@@ -108,19 +103,18 @@ export class GroupTable {
   }
 
   progress(service: string): GroupProgress {
-    const { leases, marks, cursors } = this.#groups.get(service) ?? newGroup()
+    const group = this.#groups.get(service) ?? newGroup()
     const counts: Record<CursorState, number> = { retrying: 0, parked: 0, waiting: 0 }
-    for (const { state } of cursors.values()) counts[state]++
-    return { checkpoints: leases.map((lease) => effective(lease, marks).checkpoint), cursors: counts }
+    for (const { state } of group.cursors.values()) counts[state]++
+    return { checkpoints: leasesOf(group).map(({ checkpoint }) => checkpoint), cursors: counts }
   }
 
   done(service: string, buckets: ReadonlySet<number>): readonly { bucket: number; position: number }[] {
-    const { leases, marks, done } = this.#groups.get(service) ?? newGroup()
-    return leases.flatMap((lease) => {
-      const { bucket } = lease
+    const group = this.#groups.get(service) ?? newGroup()
+    return leasesOf(group).flatMap((lease) => {
+      const { bucket, checkpoint } = lease
       if (!buckets.has(bucket)) return []
-      const { checkpoint } = effective(lease, marks)
-      const above = [...(done.get(bucket) ?? [])].filter((position) => position > checkpoint)
+      const above = [...(group.done.get(bucket) ?? [])].filter((position) => position > checkpoint)
       return above.sort((a, b) => a - b).map((position) => ({ bucket, position }))
     })
   }
@@ -242,12 +236,19 @@ function newGroup(): Group {
     done: new Map(),
     started: new Map(),
     cursors: new Map(),
+    seen: undefined,
   }
+}
+
+/** With the marks of their owners. */
+function leasesOf(group: Group): readonly Lease[] {
+  group.seen ??= group.leases.map((lease) => effective(lease, group.marks))
+  return group.seen
 }
 
 function effective(lease: Lease, marks: ReadonlyMap<string, number>): Lease {
   const mark = lease.owner === null ? undefined : marks.get(lease.owner)
-  return mark === undefined || mark <= lease.checkpoint ? lease : { ...lease, checkpoint: mark }
+  return mark === undefined || mark <= lease.checkpoint ? lease : Object.freeze({ ...lease, checkpoint: mark })
 }
 
 function folded(leases: readonly Lease[], instances: ReadonlySet<string>, marks: ReadonlyMap<string, number>) {
@@ -275,6 +276,7 @@ function assertHeld(group: Group, service: string, instance: string, { bucket, e
 }
 
 function raiseMark(group: Group, instance: string, mark: number): void {
+  group.seen = undefined
   group.marks.set(instance, Math.max(mark, group.marks.get(instance) ?? 0))
   for (const { bucket, owner } of group.leases) {
     const positions = owner === instance ? group.done.get(bucket) : undefined

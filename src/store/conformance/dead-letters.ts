@@ -23,7 +23,8 @@ export function deadLettersConformance(suite: Conformance): void {
     check('are one row a key, replaced and removed by it', async ({ store, another }) => {
       await owning(store, { i1: [0] })
       const error = { name: 'TypeError', message: 'x \ud83d\ude00 "y"', code: 'E1', stack: 'at a\n at b' }
-      const first = cursorOf('order-1', 5, { error })
+      const finished = { patterns: [{ pattern: 'order.*', until: 9 }], positions: [7, 8] }
+      const first = cursorOf('order-1', 5, { error, finished })
       await store.progress({ ...BASE, cursors: [{ put: first }, { put: cursorOf('order-2', 6, { bucket: 9 }) }] })
       const other = await another()
       assert.deepEqual(await other.groups.cursors('email', new Set([0])), [first])

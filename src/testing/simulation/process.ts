@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock, Logger } from '../../store/port.ts'
 import type { World } from './world.ts'
 
@@ -97,9 +98,10 @@ export class SimulatedProcess {
       return true
     }
     this.#timers++
+    const called = AsyncLocalStorage.bind(callback) // as with the timers of the machine
     const cancel = this.#world.after(ms, () => {
       this.deliver(() => {
-        if (over()) callback()
+        if (over()) called()
       })
     })
     return () => {

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { Agenda } from '../agenda.ts'
 import { Random } from '../random.ts'
 import { turn } from '../turn.ts'
@@ -30,7 +29,7 @@ export class World {
   }
 
   after(ms: number, run: () => void): () => void {
-    return this.#agenda.add(this.#time + Math.max(0, ms), this.random.next(), AsyncLocalStorage.bind(run))
+    return this.#agenda.add(this.#time + Math.max(0, ms), this.random.next(), run)
   }
 
   sleep(ms: number): Promise<void> {
