@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Store } from '../../store/port.ts'
+import { LONGEST_TAKEOVER } from './check.ts'
 import { machineTime } from './faults.ts'
 import type { Takeover } from './history.ts'
 
@@ -30,6 +31,7 @@ export class Observer {
   #watched: Watched[] = []
   /** When the store answered no writer: it was locked, or its lock was with a process that is frozen. */
   readonly #silences: { readonly from: number; readonly to: number }[] = []
+  #asking: number | undefined
   readonly #loops: Promise<void>[] = []
   readonly #stop = new AbortController()
 
@@ -71,10 +73,15 @@ export class Observer {
     }
   }
 
-  /** A frozen process goes on: what nobody has taken over by now it may keep. */
+  /** A frozen process goes on: what nobody has taken over by now it may keep, unless that should have been long ago. */
   resumed(process: string): void {
-    const late = (since: number) => machineTime() - since >= 10_000
-    this.#watched = this.#watched.filter((one) => one.process !== process || one.cause === 'kill' || late(one.since))
+    const now = machineTime()
+    const over = this.#watched.filter((one) => one.process === process && one.cause !== 'kill')
+    this.#watched = this.#watched.filter((one) => !over.includes(one))
+    for (const watched of over) {
+      const seconds = this.#seconds(watched, now)
+      if (watched.buckets.size > 0 && seconds >= LONGEST_TAKEOVER) this.#report(watched, seconds)
+    }
   }
 
   async #again(work: () => Promise<void>): Promise<void> {
@@ -87,9 +94,11 @@ export class Observer {
   /** Writes, and notes when that had to wait. */
   async #ask(): Promise<void> {
     const from = machineTime()
+    this.#asking = from
     try {
       await this.#store.presence.leave('lab-asks')
     } finally {
+      this.#asking = undefined
       const to = machineTime()
       if (to - from > ANSWERS_WITHIN) this.#silences.push({ from, to })
     }
@@ -120,11 +129,15 @@ export class Observer {
       } else if (owner !== null && buckets.has(bucket)) takenOver.add(bucket)
     }
     for (const bucket of buckets) this.#follow(watched, bucket, leases[bucket]?.owner ?? null, now)
-    if (isOver(watched)) this.#report(watched, (now - watched.since - this.#silentBetween(watched.since, now)) / 1_000)
+    if (isOver(watched)) this.#report(watched, this.#seconds(watched, now))
   }
 
-  #silentBetween(from: number, to: number): number {
-    return this.#silences.reduce((sum, one) => sum + Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)), 0)
+  /** How long it took so far, without the time in which the store answered nobody. */
+  #seconds({ since }: Watched, now: number): number {
+    const waiting = this.#asking !== undefined && now - this.#asking > ANSWERS_WITHIN
+    const silences = waiting ? [...this.#silences, { from: this.#asking ?? now, to: now }] : this.#silences
+    const silent = silences.map(({ from, to }) => Math.max(0, Math.min(to, now) - Math.max(from, since)))
+    return silent.reduce((left, ms) => left - ms, now - since) / 1_000
   }
 
   #follow({ owners }: Watched, bucket: number, owner: string | null, now: number): void {
