@@ -5,15 +5,19 @@ import type { EventToAppend } from '../store/events.ts'
 import type { Logger, Store, StoreTransaction } from '../store/port.ts'
 import type { BatchContext } from './context.ts'
 
-/** What one attempt is given to work with. */
+/** What all attempts of a service work with. */
 export interface AttemptHost {
   readonly service: string
-  readonly attempt: number
-  readonly idempotencyKey: string
   readonly logger: Logger
-  keyOf(event: { readonly id: string }): string
-  /** Validates and names what the handler publishes. */
-  prepare(event: NewEvent): EventToAppend
+  /** Validates and names what a handler publishes: the n-th event that follows from this one. */
+  prepare(event: NewEvent, cause: string, ordinal: number): EventToAppend
+}
+
+/** What one attempt is about. */
+export interface AttemptSubject {
+  readonly attempt: number
+  /** Of the event, or of the first one of a batch. */
+  readonly eventId: string
   /** Writes the done mark, and the effects with it, in one transaction. */
   record(effects: Effects): Promise<void>
   /** `ctx.commit` went through. */
@@ -34,14 +38,42 @@ export interface AttemptDone {
  */
 export class Attempt {
   readonly #host: AttemptHost
+  readonly #subject: AttemptSubject
+  #ordinal = 0
   #state: 'open' | 'committing' | 'committed' | 'dead' | 'over' = 'open'
   #killedBy: unknown
   #abort: AbortController | undefined
   #commit: Promise<void> | undefined
   #published: EventToAppend[] = []
 
-  constructor(host: AttemptHost) {
+  constructor(host: AttemptHost, subject: AttemptSubject) {
     this.#host = host
+    this.#subject = subject
+  }
+
+  get number(): number {
+    return this.#subject.attempt
+  }
+
+  get idempotencyKey(): string {
+    return this.keyOf(this.#subject.eventId)
+  }
+
+  get service(): string {
+    return this.#host.service
+  }
+
+  get logger(): Logger {
+    return this.#host.logger
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    return this.#abort.signal
+  }
+
+  keyOf(eventId: string): string {
+    return `${this.#host.service}:${eventId}`
   }
 
   /** Ends the attempt from outside. Nothing happens to one that is committing: its fence decides. */
@@ -60,7 +92,7 @@ export class Attempt {
   run(handler: (ctx: BatchContext) => void | Promise<void>): AttemptDone | Promise<AttemptDone> {
     let returned: void | Promise<void>
     try {
-      returned = handler(this.#context())
+      returned = handler(new Context(this))
     } catch (error) {
       return this.#settle(Promise.reject(error))
     }
@@ -84,7 +116,7 @@ export class Attempt {
       }
       this.#host.logger.error(`service ${this.#host.service}: a handler threw after ctx.commit; the event is done`, {
         error: String(error),
-        idempotencyKey: this.#host.idempotencyKey,
+        idempotencyKey: this.idempotencyKey,
       })
     }
     if (this.#commit !== undefined) {
@@ -98,12 +130,12 @@ export class Attempt {
     if (this.#state === 'dead') throw this.#killedBy
     this.#state = 'over'
     if (this.#published.length === 0) return { recorded: false }
-    await this.#host.record(effectsOf(this.#published))
+    await this.#subject.record(effectsOf(this.#published))
     return { recorded: true }
   }
 
   #inTransaction(work: (tx: Transaction) => Promise<void> | void) {
-    const run = userWork(work, (event) => this.#host.prepare(event))
+    const run = userWork(work, (event) => this.#prepare(event))
     return async (tx: StoreTransaction) => {
       const { append } = effectsOf((await run(tx)).events)
       if (append !== undefined) tx.append(append)
@@ -120,53 +152,85 @@ export class Attempt {
     throw new HodisaError(
       committed ? 'already-committed' : 'context-dead',
       `service ${this.#host.service}: ${call} after this attempt ${committed ? 'committed' : 'was over'}`,
-      { service: this.#host.service, idempotencyKey: this.#host.idempotencyKey },
+      { service: this.#host.service, idempotencyKey: this.idempotencyKey },
       this.#killedBy,
     )
   }
 
-  #context(): BatchContext {
-    const host = this.#host
-    const signal = () => {
-      this.#abort ??= new AbortController()
-      return this.#abort.signal
+  publish(events: readonly NewEvent[]): void {
+    this.#assertOpen('ctx.publish')
+    for (const event of events) this.#published.push(this.#prepare(event))
+  }
+
+  commit(work: ((tx: Transaction) => Promise<void> | void) | undefined): Promise<void> {
+    try {
+      this.#assertOpen('ctx.commit')
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return {
-      attempt: host.attempt,
-      idempotencyKey: host.idempotencyKey,
-      service: host.service,
-      logger: host.logger,
-      get signal() {
-        return signal()
+    this.#state = 'committing'
+    this.#commit = this.#subject.record(effectsOf(this.#published, work && this.#inTransaction(work))).then(
+      () => {
+        this.#state = 'committed'
+        this.#subject.committed()
       },
-      keyOf: (event) => host.keyOf(event),
-      publish: (...events) => {
-        this.#assertOpen('ctx.publish')
-        for (const event of events) this.#published.push(host.prepare(event))
+      (error) => {
+        this.#state = 'dead'
+        this.#killedBy = error
+        this.kill(error)
+        throw error
       },
-      commit: (work) => {
-        try {
-          this.#assertOpen('ctx.commit')
-        } catch (error) {
-          return Promise.reject(error)
-        }
-        this.#state = 'committing'
-        this.#commit = host.record(effectsOf(this.#published, work && this.#inTransaction(work))).then(
-          () => {
-            this.#state = 'committed'
-            host.committed()
-          },
-          (error) => {
-            this.#state = 'dead'
-            this.#killedBy = error
-            this.kill(error)
-            throw error
-          },
-        )
-        this.#commit.catch(() => undefined) // seen in #settle, whether the handler awaits it or not
-        return this.#commit
-      },
-    }
+    )
+    this.#commit.catch(() => undefined) // seen in #settle, whether the handler awaits it or not
+    return this.#commit
+  }
+
+  #prepare(event: NewEvent): EventToAppend {
+    return this.#host.prepare(event, this.#subject.eventId, this.#ordinal++)
+  }
+}
+
+/** What the handler holds. Its functions may be taken off it; they are made when they are asked for, which is seldom. */
+class Context implements BatchContext {
+  readonly #attempt: Attempt
+
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt
+  }
+
+  get attempt(): number {
+    return this.#attempt.number
+  }
+
+  get idempotencyKey(): string {
+    return this.#attempt.idempotencyKey
+  }
+
+  get service(): string {
+    return this.#attempt.service
+  }
+
+  get logger(): Logger {
+    return this.#attempt.logger
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal
+  }
+
+  get keyOf(): BatchContext['keyOf'] {
+    const attempt = this.#attempt
+    return ({ id }) => attempt.keyOf(id)
+  }
+
+  get publish(): BatchContext['publish'] {
+    const attempt = this.#attempt
+    return (...events) => attempt.publish(events)
+  }
+
+  get commit(): BatchContext['commit'] {
+    const attempt = this.#attempt
+    return (work) => attempt.commit(work)
   }
 }
 

@@ -1,6 +1,6 @@
 import { type HodisaError, isHodisaError } from '../errors.ts'
 import type { Fence, GroupState, GroupUpdate, Progress } from '../store/groups.ts'
-import type { AttemptDone, AttemptHost } from './attempt.ts'
+import type { AttemptDone, AttemptSubject } from './attempt.ts'
 import { Batcher, type BatchMember } from './batcher.ts'
 import { Breakers } from './breakers.ts'
 import type { ServiceCore } from './core.ts'
@@ -291,7 +291,7 @@ export class Dispatcher {
   }
 
   /** The done marks of fresh events, with their effects. */
-  #record(entries: readonly Entry[]): AttemptHost['record'] {
+  #record(entries: readonly Entry[]): AttemptSubject['record'] {
     return async (effects) => {
       const { store, service, instance } = this.#core
       const fences = new Map<number, Fence>()

@@ -1,10 +1,10 @@
 import { HodisaError } from '../errors.ts'
 import { inContext } from '../event/context.ts'
+import { derivedId } from '../event/id.ts'
 import { systemEvents } from '../event/system.ts'
 import type { RecordedEvent } from '../event/types.ts'
-import { derivedPreparer } from '../log/transaction.ts'
 import type { StoredEvent } from '../store/events.ts'
-import { Attempt, type AttemptDone, type AttemptHost } from './attempt.ts'
+import { Attempt, type AttemptDone, type AttemptHost, type AttemptSubject } from './attempt.ts'
 import type { BatchContext } from './context.ts'
 import type { ServiceCore } from './core.ts'
 import type { Guard } from './guard.ts'
@@ -21,7 +21,7 @@ export interface Task {
   /** One event, or the events of a batch. */
   readonly events: readonly [StoredEvent, ...StoredEvent[]]
   readonly attempt: number
-  readonly record: AttemptHost['record']
+  readonly record: AttemptSubject['record']
   /** The handler has ignored its signal for {@link STUCK_AFTER}; `ended` settles if it ever does. */
   onStuck(ended: Promise<unknown>): void
 }
@@ -29,6 +29,7 @@ export interface Task {
 /** Runs handlers: with a context, in the causal context of their event, for as long as they may take. */
 export class Executor {
   readonly #core: ServiceCore
+  readonly #host: AttemptHost
   readonly #guard: Guard
   readonly #shares: Shares
   readonly #mayStart: () => boolean
@@ -37,6 +38,12 @@ export class Executor {
 
   constructor(core: ServiceCore, guard: Guard, shares: Shares, mayStart: () => boolean) {
     this.#core = core
+    const { service, logger, preparer } = core
+    this.#host = {
+      service,
+      logger,
+      prepare: (event, cause, ordinal) => preparer.prepareNow(event, { id: derivedId('evt', service, cause, ordinal) }),
+    }
     this.#guard = guard
     this.#shares = shares
     this.#mayStart = mayStart
@@ -81,8 +88,11 @@ export class Executor {
   }
 
   #start(task: Task): AttemptDone | Promise<AttemptDone> {
-    const events = task.events.map((stored) => this.#core.decoder.decode(stored))
-    return events.some((event) => event instanceof Promise)
+    const [first, ...rest] = task.events
+    const event = this.#core.decoder.decode(first)
+    if (rest.length === 0 && !(event instanceof Promise)) return this.#run(task, [event])
+    const events = [event, ...rest.map((stored) => this.#core.decoder.decode(stored))]
+    return events.some((one) => one instanceof Promise)
       ? Promise.all(events).then((decoded) => this.#run(task, decoded))
       : this.#run(task, events as RecordedEvent[])
   }
@@ -93,22 +103,17 @@ export class Executor {
   }
 
   #run(task: Task, events: readonly RecordedEvent[]): AttemptDone | Promise<AttemptDone> {
-    const { service, logger, preparer } = this.#core
     const [first] = task.events
-    const keyOf = ({ id }: { readonly id: string }) => `${service}:${id}`
-    const attempt = new Attempt({
-      service,
-      logger,
-      attempt: task.attempt,
-      idempotencyKey: keyOf(first),
-      keyOf,
-      prepare: derivedPreparer(preparer, service, first.id),
-      record: task.record,
+    const { route, attempt: number } = task
+    const attempt = new Attempt(this.#host, {
+      attempt: number,
+      eventId: first.id,
+      record: (effects) => task.record(effects),
       committed: () => {
-        task.route.usage.commits++
+        route.usage.commits++
       },
     })
-    const outcome = inContext(causeOf(first, events[0]), () => attempt.run((ctx) => call(task.route, events, ctx)))
+    const outcome = inContext(causeOf(first, events[0]), () => attempt.run((ctx) => call(route, events, ctx)))
     return outcome instanceof Promise ? this.#timed(attempt, task, outcome) : outcome
   }
 

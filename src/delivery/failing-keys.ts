@@ -4,7 +4,7 @@ import { derivedId } from '../event/id.ts'
 import { systemEvents } from '../event/system.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, CursorChange, FinishedAbove, Progress, StoredDeadLetter } from '../store/groups.ts'
-import type { AttemptHost } from './attempt.ts'
+import type { AttemptSubject } from './attempt.ts'
 import { backoff } from './backoff.ts'
 import type { Breaker } from './breaker.ts'
 import type { ServiceCore } from './core.ts'
@@ -310,7 +310,7 @@ export class FailingKeys {
   }
 
   /** The done mark of a head is its cursor's advance, in the effect's own transaction. */
-  #record(failing: FailingKey, share: Share, head: StoredEvent): AttemptHost['record'] {
+  #record(failing: FailingKey, share: Share, head: StoredEvent): AttemptSubject['record'] {
     const { deadLetter } = failing.cursor
     return async (effects) => {
       const { store, service, instance } = this.#core

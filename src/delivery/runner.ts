@@ -232,6 +232,7 @@ export class Runner {
     this.#dispatcher.failing.readOn()
     if (!page.end) this.#atEnd = false
     this.#dispatcher.dispatch()
+    this.#tracker.lowWater() // what is finished by now need not wait in memory for the next flush
     if (this.#tracker.open >= MOST_OPEN / 2) {
       for (const lane of this.#dispatcher.lanes.longerThan(LONG_LANE))
         await this.#dispatcher.failing.defer(lane, LONG_LANE / 4)

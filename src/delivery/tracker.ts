@@ -8,6 +8,8 @@ const LONGEST_WINDOW = 20_000
 /** How long finished events may wait until the store is told, and a mark that passed nothing of ours. Ms. */
 const FLUSH_AFTER = 25
 const FLUSH_SCANNED_AFTER = 1_000
+/** A flush that took longer counts as this long. Ms. */
+const SLOWEST_FLUSH = 25
 
 /** Keeps count of what is open, and tells the store how far the instance is: its mark, and what is finished above it. */
 export class Tracker {
@@ -15,12 +17,13 @@ export class Tracker {
   readonly #shares: Shares
   readonly #due: () => void
   readonly #window = new Window()
-  /** Finished, and not written yet. */
-  readonly #unwritten = new Map<number, Entry>()
+  /** Positions that are finished and not written yet, with the share they were finished in; the events may be forgotten. */
+  readonly #unwritten = new Map<number, Share>()
   #open = 0
   #mark = 0
   #flushAt = Number.POSITIVE_INFINITY
   #flushDue = false
+  #flushTook = 0
   #cancelFlush: () => void = () => undefined
   /** Everything up to here was read. */
   scanned = 0
@@ -61,8 +64,10 @@ export class Tracker {
     this.#open--
     const { bucket, position } = entry.stored
     const share = this.#shares.get(bucket)
-    if (share?.epoch === entry.epoch && share.begun.delete(position)) share.done.add(position)
-    if (!recorded) this.#unwritten.set(entry.stored.position, entry)
+    if (share?.epoch === entry.epoch) {
+      if (share.begun.delete(position)) share.done.add(position)
+      if (!recorded) this.#unwritten.set(position, share)
+    }
     this.flushWithin(FLUSH_AFTER)
   }
 
@@ -83,6 +88,7 @@ export class Tracker {
     this.flushWithin(FLUSH_SCANNED_AFTER)
   }
 
+  /** Everything at or below is finished. Lets go of what was finished there. */
   lowWater(): number {
     return this.#window.lowWater(this.scanned)
   }
@@ -130,7 +136,9 @@ export class Tracker {
     this.#mark = 0
   }
 
-  flushWithin(wait: number): void {
+  flushWithin(soonest: number): void {
+    // A slow disk gets its breath: writing progress takes a tenth of the time at most.
+    const wait = Math.max(soonest, this.#flushTook * 10)
     const at = this.#core.clock.monotonic() + wait
     if (at >= this.#flushAt) return
     this.#flushAt = at
@@ -151,13 +159,15 @@ export class Tracker {
     const mark = this.#writableMark()
     const { done, fences } = this.#doneAbove(mark)
     if (mark <= this.#mark && done.length === 0) return false
-    const { store, service, instance } = this.#core
+    const { store, service, instance, clock } = this.#core
+    const begun = clock.monotonic()
     try {
       await store.progress({ service, instance: instance(), groupRevision: state.revision, mark, fences, done })
     } catch (error) {
       this.flushWithin(FLUSH_AFTER)
       throw error
     }
+    this.#flushTook = Math.min(SLOWEST_FLUSH, clock.monotonic() - begun)
     for (const { position } of done) this.#unwritten.delete(position)
     for (const position of this.#unwritten.keys()) if (position <= mark) this.#unwritten.delete(position)
     this.#mark = Math.max(this.#mark, mark)
@@ -176,12 +186,13 @@ export class Tracker {
   #doneAbove(mark: number) {
     const fences = new Map<number, Fence>()
     const done: { bucket: number; position: number }[] = []
-    for (const [position, { stored, epoch }] of this.#unwritten) {
-      const { bucket } = stored
-      if (this.#shares.get(bucket)?.epoch !== epoch) this.#unwritten.delete(position)
-      if (position <= mark || !this.#unwritten.has(position)) continue
-      fences.set(bucket, { bucket, epoch })
-      done.push({ bucket, position })
+    for (const [position, share] of this.#unwritten) {
+      const { bucket, epoch } = share
+      if (this.#shares.get(bucket) !== share) this.#unwritten.delete(position)
+      else if (position > mark) {
+        fences.set(bucket, { bucket, epoch })
+        done.push({ bucket, position })
+      }
     }
     return { done, fences: [...fences.values()] }
   }

@@ -1,9 +1,7 @@
 import { HodisaError } from '../errors.ts'
-import { derivedId } from '../event/id.ts'
 import type { NewEvent } from '../event/types.ts'
 import type { EventToAppend } from '../store/events.ts'
 import type { SqlTag, StoreTransaction } from '../store/port.ts'
-import type { Preparer } from './prepare.ts'
 
 /** An open transaction of the store, as user code sees it. Only `tx` may be awaited while it is open. */
 export interface Transaction {
@@ -34,14 +32,4 @@ export function userWork<Result>(
       over = true
     }
   }
-}
-
-/** Prepares what a handler publishes: ids derived from the cause, so that the first recording wins. */
-export function derivedPreparer(
-  preparer: Preparer,
-  service: string,
-  eventId: string,
-): (event: NewEvent) => EventToAppend {
-  let ordinal = 0
-  return (event) => preparer.prepareNow(event, { id: derivedId('evt', service, eventId, ordinal++) })
 }

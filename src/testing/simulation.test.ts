@@ -6,7 +6,7 @@ import { defineEvent, unchecked } from '../index.ts'
 import { simulatedWork } from './fixtures/simulated-work.ts'
 import { SimulationFailed, type SimulationOptions, simulate } from './simulate.ts'
 
-const RUNS = Number(process.env.HODISA_SIMULATIONS ?? 60)
+const RUNS = Number(process.env.HODISA_SIMULATIONS ?? 100)
 const SEED = process.env.HODISA_SIMULATION_SEED
 
 test('nothing is lost, repeated or out of order, however calls, crashes and answers fall together', async () => {

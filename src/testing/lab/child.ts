@@ -65,6 +65,18 @@ export class Child {
     if (this.died === undefined) this.#process.kill(signal)
   }
 
+  /** Freezes it. Somebody who outlives the laboratory sees to it that it goes on, and can notice that its parent is gone. */
+  freeze(ms: number): () => void {
+    const seconds = String(Math.ceil(ms / 1_000) + 1)
+    const args = ['-c', 'sleep "$1"; kill -CONT "$2"', 'sh', seconds, String(this.#process.pid)]
+    const thawing = spawn('sh', args, { stdio: 'ignore', detached: true })
+    this.signal('SIGSTOP')
+    return () => {
+      this.signal('SIGCONT')
+      if (thawing.pid !== undefined && thawing.exitCode === null) process.kill(-thawing.pid)
+    }
+  }
+
   /** Asks it to end; false when it had to be made to. */
   async stop(): Promise<boolean> {
     this.stopping = true

@@ -97,11 +97,11 @@ export class Driver {
   async #stop(slot: number, ms: number): Promise<void> {
     const child = await this.#ready(slot)
     if (child === undefined) return
-    child.signal('SIGSTOP')
+    const thaw = child.freeze(ms)
     await this.#observer.victim(child.name, 'stop')
     await this.#wait(ms)
     this.#observer.resumed(child.name)
-    child.signal('SIGCONT')
+    thaw()
     this.tally.stalls++
   }
 
