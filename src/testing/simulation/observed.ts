@@ -1,6 +1,6 @@
 import type { App, Service } from '../../app-types.ts'
 import type { BatchContext } from '../../delivery/context.ts'
-import type { NewEvent, RecordedEvent } from '../../event/types.ts'
+import type { RecordedEvent } from '../../event/types.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Referee, Running } from './referee.ts'
 
@@ -75,19 +75,15 @@ function watching(handler: AnyHandler, process: SimulatedProcess, referee: Refer
 
 /** Notes when the store decides whether the attempt is done. */
 function telling(ctx: BatchContext, running: Running): BatchContext {
-  const face: BatchContext = Object.create(ctx)
-  return Object.defineProperties(face, {
-    commit: {
-      value: (...args: Parameters<BatchContext['commit']>) => {
+  return new Proxy(ctx, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      if (name !== 'commit' && name !== 'publish') return value.bind(target)
+      return (...args: unknown[]) => {
         running.recorded = true
-        return ctx.commit(...args)
-      },
-    },
-    publish: {
-      value: (...events: readonly NewEvent[]) => {
-        running.recorded = true
-        ctx.publish(...events)
-      },
+        return Reflect.apply(value, target, args)
+      }
     },
   })
 }

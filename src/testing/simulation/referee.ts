@@ -377,5 +377,7 @@ function positionsOf({ events, process }: Running): string {
 }
 
 function shown(change: NonNullable<Progress['cursors']>[number]): string {
-  return 'put' in change ? `${change.put.key}@${change.put.position} ${change.put.state}` : `-${change.remove}`
+  return 'put' in change
+    ? `${change.put.key}@${change.put.position} ${change.put.state} ${change.put.attempts}`
+    : `-${change.remove}`
 }
