@@ -250,6 +250,12 @@ export class Dispatcher {
     const [first, ...rest] = members.filter(({ lane, entry }) => !this.#cursorHas(lane, entry))
     if (first === undefined) return true
     const open = [first, ...rest]
+    const isLost = ({ stored, epoch }: Entry) => this.#host.shares.get(stored.bucket)?.epoch !== epoch
+    if (!this.#host.mayStart() || open.some(({ entry }) => isLost(entry))) {
+      // A half begins when its other half is over: much may have happened since the whole batch began.
+      for (const { lane, entry } of open) this.#giveBack(lane, entry, route)
+      return false
+    }
     const entries = open.map(({ entry }) => entry)
     try {
       const { recorded } = await this.#executor.run({

@@ -165,6 +165,7 @@ export class Referee {
     args: readonly unknown[],
     letter: StoredDeadLetter | undefined,
   ): Promise<void> {
+    this.#processes.add(process)
     await this.#readOn()
     if (path === 'progress') await this.#progressed(process, args[0] as Progress, args[1] !== undefined)
     if (path === 'groups.update') await this.#updated(process, String(args[0]), args[2] as GroupUpdate)
