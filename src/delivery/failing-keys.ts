@@ -181,7 +181,8 @@ export class FailingKeys {
 
   /** Takes over what the store has for a bucket that was just claimed, or what an operator has changed. */
   load(cursor: Cursor): void {
-    if (this.#written.has(cursor.key)) return
+    // Its bucket was lost, or it was written, while it was read.
+    if (this.#host.shares.get(cursor.bucket) === undefined || this.#written.has(cursor.key)) return
     const known = this.#keys.get(cursor.key)
     if (known !== undefined) {
       const changed = cursor.state !== 'parked' || cursor.position !== known.cursor.position
@@ -324,7 +325,7 @@ export class FailingKeys {
         ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
       }
       await store.progress(change, effects)
-      this.#written.add(failing.lane.key)
+      this.#wrote(failing, share)
     }
   }
 
@@ -335,8 +336,13 @@ export class FailingKeys {
       cursors: [{ put: failing.cursor }],
       ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
     })
-    this.#written.add(failing.lane.key)
+    this.#wrote(failing, share)
     failing.unsaved = []
+  }
+
+  /** A write of a share that was lost meanwhile says nothing about what is read of the bucket now. */
+  #wrote({ lane }: FailingKey, share: Share): void {
+    if (this.#host.shares.get(share.bucket) === share) this.#written.add(lane.key)
   }
 
   /** Done rows of what the mark has not passed. */
@@ -469,7 +475,7 @@ export class FailingKeys {
       cursors,
       ...(letter !== undefined && { deadLetters: [{ put: letter }] }),
     })
-    this.#written.add(failing.lane.key)
+    this.#wrote(failing, share)
     for (const position of failing.unsaved) if (position > share.floor) share.done.add(position)
     failing.cursor = cursor
     failing.unsaved = []
@@ -514,7 +520,7 @@ export class FailingKeys {
     failing.closing = true // from here on the reader feeds the lane, which is busy until the cursor is gone
     const done = this.#doneRows(failing, share) // without the cursor only they tell what it did above the mark
     await this.#host.write({ fences: [share], done, cursors: [{ remove: failing.lane.key }] })
-    this.#written.add(failing.lane.key)
+    this.#wrote(failing, share)
     this.#remove(failing)
   }
 
