@@ -72,5 +72,11 @@ function committing(service: string, events: readonly RecordedEvent[], ctx: Batc
       }
       await work?.(tx)
     })
-  return Object.create(ctx, { commit: { value: commit, enumerable: true } }) as BatchContext
+  return new Proxy(ctx, {
+    get(_, name) {
+      if (name === 'commit') return commit
+      const value: unknown = Reflect.get(ctx, name, ctx)
+      return typeof value === 'function' ? value.bind(ctx) : value
+    },
+  })
 }
