@@ -69,6 +69,7 @@ export class Dispatcher {
       giveUp: (bucket, ended) => host.giveUp(bucket, ended),
       resync: () => host.resync(),
       passed: (entry) => host.passed(entry),
+      mayStart: () => host.mayStart(),
       dispatch: () => this.dispatch(),
     })
     this.#batcher = new Batcher(core.clock, () => this.dispatch())

@@ -58,6 +58,8 @@ export interface FailingKeysHost {
   write(change: Partial<Progress> & Pick<Progress, 'fences'>): Promise<void>
   /** Pauses the whole service. */
   stopService(reason: string): Promise<void>
+  /** False while paused, stopping, or when the leases are nearly out. */
+  mayStart(): boolean
   /** Something can be done. */
   dispatch(): void
   giveUp(bucket: number, ended: Promise<unknown>): void
@@ -261,6 +263,8 @@ export class FailingKeys {
       await this.#wait(failing, share, { ...head, version })
       return
     }
+    // Much may have happened while the store was asked: the share may be lost, the app may have stopped.
+    if (this.#host.shares.get(cursor.bucket) !== share || !this.#host.mayStart()) return
     await this.#attempt(failing, share, head, route)
   }
 

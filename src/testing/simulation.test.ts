@@ -10,7 +10,7 @@ const RUNS = Number(process.env.HODISA_SIMULATIONS ?? 100)
 const SEED = process.env.HODISA_SIMULATION_SEED
 
 test('nothing is lost, repeated or out of order, however calls, crashes and answers fall together', async () => {
-  const first = SEED === undefined ? Date.now() % 1_000_000_007 : Number(SEED)
+  const first = SEED === undefined ? 1 : Number(SEED)
   for (let seed = first; seed < first + (SEED === undefined ? RUNS : 1); seed++) await simulate(simulatedWork(seed))
 }, 300_000)
 

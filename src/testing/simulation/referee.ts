@@ -256,6 +256,8 @@ export class Referee {
         if (watched.owners[bucket]?.epoch === epoch || running.excused) continue
         running.excused = true
         if (change.forgetProgressAfter !== undefined || process.stopping || process.state === 'crashed') continue
+        // Of an instance that it was, before it came back as another one.
+        if (before[bucket]?.owner !== process.instances.at(-1)) continue
         const age = this.#world.time - running.begun
         if (by === process && age < 10_000 && before[bucket]?.epoch === epoch && this.#holds(process))
           this.#violated(`${process.name} lets bucket ${bucket} go while ${positionsOf(running)} runs in it`)
