@@ -1,75 +1,15 @@
 import { isHodisaError } from '../errors.ts'
-import { BUCKETS } from '../event/bucket.ts'
-import { derivedId } from '../event/id.ts'
-import { systemEvents } from '../event/system.ts'
 import type { StoredEvent } from '../store/events.ts'
-import type { Cursor, CursorChange, FinishedAbove, Progress, StoredDeadLetter } from '../store/groups.ts'
-import type { AttemptSubject } from './attempt.ts'
-import { backoff } from './backoff.ts'
-import type { Breaker } from './breaker.ts'
+import type { Cursor } from '../store/groups.ts'
 import type { ServiceCore } from './core.ts'
+import { CursorWriter } from './cursor-writer.ts'
 import { withEdit } from './edits.ts'
-import type { Executor } from './executor.ts'
-import { isPermanent, storedError } from './failure.ts'
-import type { Needs } from './group-plan.ts'
-import type { Lane, Lanes } from './lanes.ts'
+import { at, type FailingKey, type FailingKeysHost, failingKey, isDone, joined } from './failing-key.ts'
+import type { Lane } from './lanes.ts'
 import type { Route } from './routes.ts'
-import type { Share, Shares } from './shares.ts'
+import type { Share } from './shares.ts'
+import { Verdicts } from './verdicts.ts'
 import type { Entry } from './window.ts'
-
-/** A key that a cursor drains, in memory. */
-export interface FailingKey {
-  readonly lane: Lane
-  cursor: Cursor
-  /** Highest position that the reader left to the cursor. */
-  skippedTo: number
-  /** Up to where the key was last searched for its head. */
-  searchedTo: number
-  /** The cursor does not stand yet. */
-  idle: boolean
-  /** Successes of the handler when the head failed first: more of them mean that it is not an outage. */
-  successes: number
-  /** Positions of events handled since the cursor was last written. */
-  unsaved: number[]
-  /** Events of the key that were read and are not finished. */
-  ahead: readonly StoredEvent[]
-  /** What an operator put in the place of the head's data, as the dead letter keeps it. */
-  edited: string | null
-  /** What an instance must be able to handle to go on, while this one cannot. */
-  needs: Needs | undefined
-  /** The cursor is being removed, and the reader feeds the lane again. */
-  closing: boolean
-  cancelTimer: () => void
-}
-
-/** What the keys need of the instance around them. */
-export interface FailingKeysHost {
-  readonly shares: Shares
-  readonly lanes: Lanes
-  readonly executor: Executor
-  breaker(route: Route): Breaker
-  /** A handler succeeded. */
-  succeeded(route: Route): void
-  /** How far the instance has read. */
-  scanned(): number
-  /** Up to where the store knows a bucket to be finished. */
-  persisted(share: Share): number
-  /** Writes progress; retries what may pass; rejects with `lease-lost` when the bucket is somebody else's. */
-  write(change: Partial<Progress> & Pick<Progress, 'fences'>): Promise<void>
-  /** Pauses the whole service. */
-  stopService(reason: string): Promise<void>
-  /** False while paused, stopping, or when the leases are nearly out. */
-  mayStart(): boolean
-  /** Something can be done. */
-  dispatch(): void
-  giveUp(bucket: number, ended: Promise<unknown>): void
-  /** The group is to be looked at. */
-  resync(): void
-  /** The entry is left to the cursor. */
-  passed(entry: Entry): void
-}
-
-type Verdict = 'retry' | 'park' | 'skip' | 'stop' | 'full' | 'overruled'
 
 const SAVE_EVERY = 64
 /** How soon to go on after the store refused: because the bucket may be lost, or for a reason of its own. Ms. */
@@ -86,16 +26,16 @@ export class FailingKeys {
   readonly #core: ServiceCore
   readonly #host: FailingKeysHost
   readonly #keys = new Map<string, FailingKey>()
-  /** Keys whose cursor this instance has written since `reads`: what was read of them may be older. */
-  readonly #written = new Set<string>()
+  readonly #writer: CursorWriter
+  readonly #verdicts: Verdicts
   /** Those that earlier events of their key may have to precede, which the reader has yet to read (again). */
   readonly #behind = new Set<FailingKey>()
-  /** How many keys may be parked before those of all instances are counted again: the own part of the room there was. */
-  #room = 0
 
   constructor(core: ServiceCore, host: FailingKeysHost) {
     this.#core = core
     this.#host = host
+    this.#writer = new CursorWriter(core, host)
+    this.#verdicts = new Verdicts(core, host, this.#writer)
   }
 
   values(): IterableIterator<FailingKey> {
@@ -117,8 +57,8 @@ export class FailingKeys {
     const before = lane.failing
     const failing = this.#fresh(lane, share, stored, before?.cursor)
     failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
-    if (route === undefined) await this.#wait(failing, share, stored)
-    else await this.#fail(failing, share, stored, route, error)
+    if (route === undefined) await this.#verdicts.wait(failing, share, stored)
+    else await this.#verdicts.fail(failing, share, stored, route, error)
     // Lost while that was written: whoever has the bucket now, this instance again perhaps, goes on from what stands there.
     if (this.#host.shares.get(share.bucket) !== share) return
     if (before !== undefined) {
@@ -147,7 +87,7 @@ export class FailingKeys {
     failing.idle = true // until the cursor stands
     this.#keys.set(lane.key, failing)
     lane.failing = failing
-    await this.#put(failing, share, failing.cursor)
+    await this.#writer.put(failing, share, failing.cursor)
     this.#leave(failing, rest)
     this.#rouse(failing)
   }
@@ -178,13 +118,13 @@ export class FailingKeys {
 
   /** The cursors are about to be read, to be given to `load`. */
   reads(): void {
-    this.#written.clear()
+    this.#writer.reads()
   }
 
   /** Takes over what the store has for a bucket that was just claimed, or what an operator has changed. */
   load(cursor: Cursor): void {
     // Its bucket was lost, or it was written, while it was read.
-    if (this.#host.shares.get(cursor.bucket) === undefined || this.#written.has(cursor.key)) return
+    if (this.#host.shares.get(cursor.bucket) === undefined || this.#writer.hasWritten(cursor.key)) return
     const known = this.#keys.get(cursor.key)
     if (known !== undefined) {
       const changed = cursor.state !== 'parked' || cursor.position !== known.cursor.position
@@ -223,7 +163,7 @@ export class FailingKeys {
     for (const failing of [...this.#keys.values()]) {
       const share = this.#host.shares.get(failing.cursor.bucket)
       if (share === undefined || !buckets.has(share.bucket) || failing.unsaved.length === 0) continue
-      await this.#save(failing, share, null)
+      await this.#writer.save(failing, share, null)
     }
   }
 
@@ -254,13 +194,13 @@ export class FailingKeys {
     if (head.position !== cursor.position) failing.cursor = at(cursor, head.position)
     failing.needs = undefined
     failing.edited = null
-    if (failing.cursor.deadLetter !== null && (await this.#isGivenUp(failing, head))) {
+    if (failing.cursor.deadLetter !== null && (await this.#verdicts.isGivenUp(failing, head))) {
       return this.#advance(failing, share, head, 'given-up')
     }
     const route = this.#core.routes.find(head.type)
     const { type, version } = withEdit(head, failing.edited)
     if (route === undefined || !this.#core.registry.canRead(type, version)) {
-      await this.#wait(failing, share, { ...head, version })
+      await this.#verdicts.wait(failing, share, { ...head, version })
       return
     }
     // Much may have happened while the store was asked: the share may be lost, the app may have stopped.
@@ -276,7 +216,7 @@ export class FailingKeys {
         route,
         events: [withEdit(head, failing.edited)],
         attempt: attempts + 1,
-        record: this.#record(failing, share, head),
+        record: this.#writer.record(failing, share, head),
         onStuck: (ended) => this.#host.giveUp(share.bucket, ended),
       })
       recorded = done.recorded
@@ -285,7 +225,7 @@ export class FailingKeys {
         if (isHodisaError(error, 'lease-lost')) throw error
         const { successes } = this.#host.breaker(route)
         if (failing.successes === Number.MAX_SAFE_INTEGER || attempts === 0) failing.successes = successes
-        return this.#fail(failing, share, head, route, error)
+        return this.#verdicts.fail(failing, share, head, route, error)
       }
     }
     this.#host.succeeded(route)
@@ -310,179 +250,8 @@ export class FailingKeys {
     }
     failing.unsaved.push(head.position)
     if (attempts > 0 || deadLetter !== null || failing.unsaved.length >= SAVE_EVERY) {
-      await this.#save(failing, share, how === 'handled' ? deadLetter : null)
+      await this.#writer.save(failing, share, how === 'handled' ? deadLetter : null)
     }
-  }
-
-  /** The done mark of a head is its cursor's advance, in the effect's own transaction. */
-  #record(failing: FailingKey, share: Share, head: StoredEvent): AttemptSubject['record'] {
-    const { deadLetter } = failing.cursor
-    return async (effects) => {
-      const { store, service, instance } = this.#core
-      const change = {
-        service,
-        instance: instance(),
-        fences: [share],
-        done: [...this.#doneRows(failing, share), { bucket: share.bucket, position: head.position }],
-        once: true,
-        cursors: [{ put: at(failing.cursor, head.position + 1) }],
-        ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
-      }
-      await store.progress(change, effects)
-      this.#wrote(failing, share)
-    }
-  }
-
-  async #save(failing: FailingKey, share: Share, deadLetter: string | null): Promise<void> {
-    await this.#host.write({
-      fences: [share],
-      done: this.#doneRows(failing, share),
-      cursors: [{ put: failing.cursor }],
-      ...(deadLetter !== null && { deadLetters: [{ remove: deadLetter }] }),
-    })
-    this.#wrote(failing, share)
-    failing.unsaved = []
-  }
-
-  /** A write of a share that was lost meanwhile says nothing about what is read of the bucket now. */
-  #wrote({ lane }: FailingKey, share: Share): void {
-    if (this.#host.shares.get(share.bucket) === share) this.#written.add(lane.key)
-  }
-
-  /** Done rows of what the mark has not passed. */
-  #doneRows({ unsaved }: FailingKey, share: Share): { bucket: number; position: number }[] {
-    const persisted = this.#host.persisted(share)
-    return unsaved.filter((position) => position > persisted).map((position) => ({ bucket: share.bucket, position }))
-  }
-
-  /** Writes down a failed attempt, and what follows from it. */
-  async #fail(failing: FailingKey, share: Share, head: StoredEvent, route: Route, error: unknown): Promise<void> {
-    const { clock, logger, options, random, service } = this.#core
-    const now = clock.now()
-    failing.ahead = [] // many keys may fail at once
-    const attempts = failing.cursor.attempts + 1
-    const stored = storedError(error)
-    // A clock that was set back must not make patience last for all that time.
-    const firstFailedAt = attempts === 1 ? now : Math.min(now, failing.cursor.firstFailedAt)
-    const othersSucceed = this.#host.breaker(route).successes > failing.successes
-    const verdict = await this.#checked(this.#verdict(attempts, firstFailedAt, error, othersSucceed), failing, head)
-    const said = { service, id: head.id, type: head.type, key: failing.lane.key, attempts, error: stored.message }
-    const nextAttemptAt = now + backoff(attempts, options.retry, random)
-    const cursor: Cursor = {
-      ...failing.cursor,
-      position: head.position,
-      attempts,
-      firstFailedAt,
-      nextAttemptAt,
-      error: stored,
-    }
-    if (verdict === 'overruled') return this.#put(failing, share, { ...failing.cursor, attempts: 0, nextAttemptAt: 0 })
-    if (verdict === 'retry' || verdict === 'stop' || verdict === 'full') {
-      logger[verdict === 'retry' ? 'info' : 'error'](`service ${service}: ${head.type} failed`, said)
-      await this.#put(failing, share, { ...cursor, state: 'retrying' })
-      if (verdict === 'retry') return
-      const reason = `${head.type} ${head.id} failed ${attempts} times: ${stored.message}`
-      const full = `${options.maxParked} keys are parked, and that is maxParked: redrive or skip dead letters, then resume`
-      await this.#host.stopService(verdict === 'full' ? `${full}. ${reason}` : reason)
-      return
-    }
-    logger.error(
-      `service ${service}: gave up on ${head.type} and ${verdict === 'park' ? 'parked' : 'skipped'} it`,
-      said,
-    )
-    const letter = this.#letter(failing, head, { ...cursor, error: stored }, verdict === 'park' ? 'parked' : 'skipped')
-    if (verdict === 'skip') failing.unsaved.push(head.position)
-    const next: Cursor =
-      verdict === 'park' ? { ...cursor, state: 'parked', deadLetter: letter.id } : at(cursor, head.position + 1)
-    await this.#put(failing, share, next, letter)
-    await this.#announce(letter, head)
-  }
-
-  #announce(letter: StoredDeadLetter, { id, type, correlationId }: StoredEvent): Promise<void> {
-    const { service, key, position, attempts, parkedAt, state } = letter
-    const { name, message, code } = letter.error
-    const error = { name, message, ...(code !== undefined && { code }) }
-    const say = state === 'parked' ? systemEvents.eventParked : systemEvents.eventSkipped
-    const event = say({ service, eventId: id, type, key, position, attempts, error, deadLetter: letter.id })
-    return this.#core.system.say(event, { about: type, once: [letter.id, parkedAt], correlationId, causationId: id })
-  }
-
-  #verdict(attempts: number, firstFailedAt: number, error: unknown, othersSucceed: boolean): Verdict {
-    const { options, clock } = this.#core
-    const hopeless =
-      isPermanent(error) ||
-      (attempts >= options.retry.attempts && (othersSucceed || clock.now() - firstFailedAt >= options.patience))
-    return hopeless ? options.poison : 'retry'
-  }
-
-  /** What comes of a verdict: only so many keys are parked, and an operator may have decided while the attempt ran. */
-  async #checked(verdict: Verdict, failing: FailingKey, head: StoredEvent): Promise<Verdict> {
-    if (verdict !== 'park' && verdict !== 'skip') return verdict
-    const { edited, cursor } = failing
-    if (cursor.deadLetter !== null && ((await this.#isGivenUp(failing, head)) || failing.edited !== edited)) {
-      return 'overruled'
-    }
-    if (verdict === 'skip') return verdict
-    if (this.#room > 0) {
-      this.#room--
-      return 'park'
-    }
-    const { store, service, options } = this.#core
-    // A store that does not answer now must not keep the event from being parked.
-    const counted = await store.groups.progress(service).catch(() => undefined)
-    const room = counted === undefined ? 1 : options.maxParked - counted.cursors.parked
-    this.#room = Math.floor(Math.max(0, room - 1) / BUCKETS)
-    return room > 0 ? 'park' : 'full'
-  }
-
-  #letter(
-    failing: FailingKey,
-    head: StoredEvent,
-    { attempts, error, firstFailedAt }: Cursor & { error: NonNullable<Cursor['error']> },
-    state: StoredDeadLetter['state'],
-  ): StoredDeadLetter {
-    const { service, clock } = this.#core
-    return {
-      id: failing.cursor.deadLetter ?? derivedId('dead', service, head.id),
-      service,
-      key: failing.lane.key,
-      bucket: head.bucket,
-      position: head.position,
-      eventId: head.id,
-      type: head.type,
-      state,
-      attempts,
-      error,
-      firstFailedAt,
-      parkedAt: clock.now(),
-      edited: failing.edited,
-    }
-  }
-
-  /** Nobody here can handle the head: it waits, and the bucket is offered to an instance that can. */
-  async #wait(failing: FailingKey, share: Share, { id, type, version, position }: StoredEvent): Promise<void> {
-    const { logger, service } = this.#core
-    logger.warn(
-      `service ${service}: cannot handle ${type} version ${version}; its key waits for an instance that can`,
-      { id },
-    )
-    failing.needs = { type, version }
-    await this.#put(failing, share, { ...failing.cursor, position, state: 'waiting' })
-    this.#host.resync() // to offer the bucket
-  }
-
-  async #put(failing: FailingKey, share: Share, cursor: Cursor, letter?: StoredDeadLetter): Promise<void> {
-    const cursors: CursorChange[] = [{ put: cursor }]
-    await this.#host.write({
-      fences: [share],
-      done: this.#doneRows(failing, share),
-      cursors,
-      ...(letter !== undefined && { deadLetters: [{ put: letter }] }),
-    })
-    this.#wrote(failing, share)
-    for (const position of failing.unsaved) if (position > share.floor) share.done.add(position)
-    failing.cursor = cursor
-    failing.unsaved = []
   }
 
   /** The first event of the key, from the cursor on, that is still to be handled. */
@@ -522,9 +291,7 @@ export class FailingKeys {
   async #close(failing: FailingKey, share: Share): Promise<void> {
     if (failing.skippedTo > failing.searchedTo) return // read on meanwhile: search again
     failing.closing = true // from here on the reader feeds the lane, which is busy until the cursor is gone
-    const done = this.#doneRows(failing, share) // without the cursor only they tell what it did above the mark
-    await this.#host.write({ fences: [share], done, cursors: [{ remove: failing.lane.key }] })
-    this.#wrote(failing, share)
+    await this.#writer.remove(failing, share)
     this.#remove(failing)
   }
 
@@ -576,56 +343,4 @@ export class FailingKeys {
     failing.idle = false
     this.schedule(failing)
   }
-
-  /** Whether an operator has skipped or dropped the head. */
-  async #isGivenUp(failing: FailingKey, { position }: StoredEvent): Promise<boolean> {
-    const { deadLetter } = failing.cursor
-    const letter = deadLetter === null ? undefined : await this.#core.store.deadLetters.get(deadLetter)
-    if (letter !== undefined && letter.position !== position) return false
-    failing.edited = letter?.edited ?? null
-    return letter === undefined || letter.state === 'skipped'
-  }
-}
-
-/** Whether an attempt was refused because the event is done: its effects were recorded by an attempt that did not hear of it. */
-export function isDone(error: unknown, { position }: StoredEvent): boolean {
-  return isHodisaError(error, 'lease-lost') && error.details.position === position
-}
-
-function failingKey(lane: Lane, cursor: Cursor): FailingKey {
-  return {
-    lane,
-    cursor,
-    skippedTo: cursor.position,
-    searchedTo: 0,
-    idle: false,
-    successes: 0,
-    unsaved: [],
-    ahead: [],
-    edited: null,
-    needs: undefined,
-    closing: false,
-    cancelTimer: () => undefined,
-  }
-}
-
-/** What is finished above a new cursor that takes the place of one further on, from which on only that one knows. */
-function joined(above: FinishedAbove | null, before: Cursor | undefined): FinishedAbove | null {
-  if (before === undefined) return above
-  if (above === null) return before.finished
-  const until = new Map(above.patterns.map((one) => [one.pattern, Math.min(one.until, before.position - 1)]))
-  for (const one of before.finished?.patterns ?? [])
-    until.set(one.pattern, Math.max(one.until, until.get(one.pattern) ?? 0))
-  return {
-    patterns: [...until].map(([pattern, position]) => ({ pattern, until: position })),
-    positions: [
-      ...above.positions.filter((position) => position < before.position),
-      ...(before.finished?.positions ?? []),
-    ],
-  }
-}
-
-/** The cursor further on: the next event of the key starts afresh. */
-function at(cursor: Cursor, position: number): Cursor {
-  return { ...cursor, position, state: 'retrying', attempts: 0, nextAttemptAt: 0, error: null, deadLetter: null }
 }

@@ -1,4 +1,4 @@
-import type { FailingKey } from './failing-keys.ts'
+import type { FailingKey } from './failing-key.ts'
 import type { Entry } from './window.ts'
 
 /** The events of one key that wait here. One at a time is handled. */
