@@ -80,6 +80,25 @@ async function publish(count: number, keys: number, data: { wait?: number } = {}
   for (let from = 0; from < all.length; from += 50) await app.publish(all.slice(from, from + 50))
 }
 
+/** Stops a process, but not in the midst of a write: it would keep the file locked for everybody. */
+async function freeze({ child }: Worker): Promise<void> {
+  const connection = new Database(file, { timeout: 0 })
+  try {
+    for (;;) {
+      child.kill('SIGSTOP')
+      try {
+        connection.exec('begin immediate; rollback')
+        return
+      } catch {
+        child.kill('SIGCONT')
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+  } finally {
+    connection.close()
+  }
+}
+
 function effects(): { key: string; number: number; pid: number }[] {
   const database = new Database(file, { readonly: true })
   try {
@@ -128,7 +147,7 @@ describe('a service in several processes', () => {
     if (frozen === undefined) throw new Error('no worker')
     await app.publish(WorkDone({ key: 'a', number: 0, freeze: true }))
     await frozen.says('frozen')
-    frozen.child.kill('SIGSTOP')
+    await freeze(frozen)
     const [other] = await start(1)
     // The other takes over, and waits in the same handler until it may go on.
     await other?.says('frozen')

@@ -26,18 +26,25 @@ const FOUND: Readonly<Record<Mutation, string | undefined>> = {
   'low-water': 'unhandled',
 }
 
+const MOST_RUNS = 4
+
 const worker = new URL('./fixtures/mutant.ts', import.meta.url)
 
 describe.concurrent('the laboratory on a framework', () => {
   for (const mutation of MUTATIONS) {
     const found = FOUND[mutation]
     const name = found === undefined ? 'that is whole finds nothing' : `without its ${mutation} finds it: ${found}`
-    test(name, { timeout: 120_000 }, async () => {
+    test(name, { timeout: 300_000 }, async () => {
       const env = { HODISA_LAB_MUTATION: mutation }
-      const { violations } = await lab({ worker, plan: PLAN, seed: 1, settleWithin: 20_000, env })
-      const kinds = new Set(violations.map(({ kind }) => kind))
-      if (found === undefined) expect(violations).toEqual([])
-      else expect([...kinds]).toContain(found)
+      const kinds = new Set<string>()
+      // The plan says which process meets its fault when, and the machine what it is doing then: a busy one may need more runs.
+      for (let seed = 1; seed <= MOST_RUNS; seed++) {
+        const { violations } = await lab({ worker, plan: PLAN, seed, settleWithin: 20_000, env })
+        if (found === undefined) return expect(violations).toEqual([])
+        for (const { kind } of violations) kinds.add(kind)
+        if (kinds.has(found)) return
+      }
+      expect([...kinds]).toContain(found)
     })
   }
 })
