@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts'
 import { letterValues, PUT_LETTER } from './progress.ts'
 import type { Reader } from './reader.ts'
 import type { Signals } from './signals.ts'
+import { storedJson } from './stored-json.ts'
 import type { Effects, Writer } from './writer.ts'
 
 interface LetterRow extends Omit<StoredDeadLetter, 'error'> {
@@ -92,5 +93,5 @@ export class SqliteDeadLetters implements DeadLetters {
 }
 
 function toLetter(row: LetterRow): StoredDeadLetter {
-  return { ...row, error: JSON.parse(row.error) }
+  return { ...row, error: storedJson(row.error, 'error', `dead letter ${row.id}`) }
 }

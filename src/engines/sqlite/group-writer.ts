@@ -3,6 +3,7 @@ import { BUCKETS } from '../../event/bucket.ts'
 import { type GroupUpdate, type Lease, type LeaseChange, rewound } from '../../store/groups.ts'
 import type { Connection } from './connection.ts'
 import type { Signals } from './signals.ts'
+import { storedJson } from './stored-json.ts'
 import type { Effects } from './writer.ts'
 
 type LeaseRow = Omit<Lease, 'covered' | 'needs' | 'carefulUntil'> & { readonly covered: string | null }
@@ -96,7 +97,8 @@ export class GroupWriter {
     }
     if (rewind !== undefined) {
       for (const row of this.#leases.all(service)) {
-        const covered: Lease['covered'] = row.covered === null ? null : JSON.parse(row.covered)
+        const covered: Lease['covered'] =
+          row.covered === null ? null : storedJson(row.covered, 'covered', `the lease of bucket ${row.bucket}`)
         const lease = rewound({ ...row, covered, needs: null, carefulUntil: null }, rewind)
         if (lease !== undefined) {
           this.#setLease(service, { bucket: lease.bucket, checkpoint: lease.checkpoint, covered: lease.covered })

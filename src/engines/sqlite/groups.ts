@@ -13,6 +13,7 @@ import type { Groups } from '../../store/port.ts'
 import type { GroupWriter } from './group-writer.ts'
 import type { Reader } from './reader.ts'
 import { tuples } from './statements.ts'
+import { storedJson } from './stored-json.ts'
 import type { Writer } from './writer.ts'
 
 /** Up to so many buckets are looked up by their index; more are quicker read in one go. */
@@ -117,9 +118,10 @@ export class SqliteGroups implements Groups {
         service,
         revision: group?.revision ?? 0,
         paused: group?.paused ?? null,
-        subscriptions: group === undefined ? [] : JSON.parse(group.subscriptions),
-        members: group === undefined ? [] : JSON.parse(group.members),
-        breakers: group === undefined ? [] : JSON.parse(group.breakers),
+        subscriptions:
+          group === undefined ? [] : storedJson(group.subscriptions, 'subscriptions', `service ${service}`),
+        members: group === undefined ? [] : storedJson(group.members, 'members', `service ${service}`),
+        breakers: group === undefined ? [] : storedJson(group.breakers, 'breakers', `service ${service}`),
         leases: group === undefined ? unowned() : this.#leases.all(service).map(toLease),
       }
     })
@@ -163,13 +165,17 @@ export class SqliteGroups implements Groups {
       const few = buckets !== undefined && buckets.size <= FEW ? JSON.stringify([...buckets]) : undefined
       const rows = few === undefined ? this.#cursors.all(service) : this.#cursorsOfFew.all(service, few)
       const wanted = buckets === undefined ? rows : rows.filter(({ bucket }) => buckets.has(bucket))
-      return wanted.map((row) => ({ ...row, error: parsed(row.error), finished: parsed(row.finished) }))
+      return wanted.map((row) => ({
+        ...row,
+        error: parsed(row.error, 'error', `the cursor of ${row.key}`),
+        finished: parsed(row.finished, 'finished', `the cursor of ${row.key}`),
+      }))
     })
   }
 }
 
-function parsed(text: string | null) {
-  return text === null ? null : JSON.parse(text)
+function parsed<Value>(text: string | null, column: string, row: string): Value | null {
+  return text === null ? null : storedJson<Value>(text, column, row)
 }
 
 function unowned(): Lease[] {
@@ -182,8 +188,8 @@ function toLease([bucket, owner, epoch, checkpoint, covered, needs, carefulUntil
     owner,
     epoch,
     checkpoint,
-    covered: covered === null ? null : JSON.parse(covered),
-    needs: needs === null ? null : JSON.parse(needs),
+    covered: parsed(covered, 'covered', `the lease of bucket ${bucket}`),
+    needs: parsed(needs, 'needs', `the lease of bucket ${bucket}`),
     carefulUntil,
   }
 }
