@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Random } from '../testing/random.ts'
 import { eachEngine } from './fixtures/bed.ts'
 import { EVENTS, Noted, notes } from './fixtures/events.ts'
-import { Random } from './fixtures/random.ts'
 import { until } from './fixtures/until.ts'
 
 /** Turns of the event loop, so that handlers end in any order without waiting for the clock. */

@@ -140,6 +140,13 @@ describe('a service in several processes', () => {
     const rows = effects()
     expect(rows.length).toBe(601)
     expect(new Set(rows.map(({ number }) => number)).size).toBe(600)
+    const lost: string[] = []
+    for await (const { data } of app.read({ types: 'hodisa.instance.lost' })) {
+      lost.push((data as { instance: string }).instance)
+    }
+    // Each death is told once, whoever noticed it. A busy machine may make a third look dead.
+    expect(lost.length).toBeGreaterThanOrEqual(2)
+    expect(new Set(lost).size).toBe(lost.length)
   }, 90_000)
 
   test('refuses the commit of a process that was frozen past its lease, and aborts its signal', async () => {

@@ -5,8 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type App, defineEvent, unchecked } from '../index.ts'
+import { Random } from '../testing/random.ts'
 import { type Bed, type EngineName, eachEngine } from './fixtures/bed.ts'
-import { Random } from './fixtures/random.ts'
 import { until } from './fixtures/until.ts'
 
 const Worked = defineEvent('work.done', {
