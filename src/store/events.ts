@@ -1,4 +1,6 @@
 import type { EventKind } from '../event/types.ts'
+import type { DocumentWrite, TransactionDocuments } from './documents.ts'
+import type { SqlTag } from './sql.ts'
 
 /** An event on its way into the log, complete but for what only the store can give: position, revision, `recordedAt`. */
 export interface EventToAppend {
@@ -44,10 +46,22 @@ export interface StoredEvent extends Omit<EventToAppend, 'fingerprint'> {
 export type ExpectedRevision = number | 'any' | 'none' | 'exists'
 
 /** Something that must hold for an append to be recorded. More kinds will come; an engine refuses one it does not know. */
-export interface AppendCondition {
+export type AppendCondition = RevisionCondition | NoDocumentCondition
+
+export interface RevisionCondition {
   readonly kind: 'expectedRevision'
   readonly stream: string
   readonly expected: ExpectedRevision
+}
+
+/**
+ * No such document stands in the collection: else `document-exists`. Checked after the revisions, and not for a duplicate. It is
+ * whoever else holds a condition on the same stream that this excludes: give one beside it.
+ */
+export interface NoDocumentCondition {
+  readonly kind: 'noDocument'
+  readonly collection: string
+  readonly id: string
 }
 
 /** One atomic write: all of it is recorded, or nothing is. */
@@ -60,6 +74,41 @@ export interface AppendRequest {
    * ids that are derived from the cause.
    */
   readonly onReuse: 'refuse' | 'keep-first'
+  /** Written with the events; not when every event is known already. */
+  readonly documents?: readonly DocumentWrite[]
+  /** What is derived from the events in the same transaction. */
+  readonly inline?: InlineWork
+}
+
+/**
+ * Work in the append's own transaction, once it is known that and where the events will stand, and before they get their place in
+ * the log: of two appends that write the same document, the first to do so is first in the log. What it throws refuses the append.
+ */
+export interface InlineWork {
+  /** Names of the inline projections this writer knows: see `Store.inline`. */
+  readonly projections: readonly string[]
+  /** Gets only events that are new. Awaits nothing but `tx`. */
+  run(fresh: readonly PlannedEvent[], tx: InlineTransaction): Promise<void>
+}
+
+/** What inline work may use. */
+export interface InlineTransaction {
+  readonly documents: TransactionDocuments
+  readonly sql: SqlTag
+}
+
+/** A projection that is written with the events: a writer that does not know it is refused these types with `inline-missing`. */
+export interface InlineProjection {
+  readonly name: string
+  /** Patterns of types. */
+  readonly types: readonly string[]
+}
+
+/** An event with its place in its stream. */
+export interface PlannedEvent {
+  readonly event: EventToAppend
+  readonly revision: number | null
+  readonly timestamp: number
 }
 
 /** What a write returns. Plain JSON; never a position. */

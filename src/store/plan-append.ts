@@ -1,5 +1,5 @@
 import { HodisaError } from '../errors.ts'
-import type { AppendRequest, EventToAppend, ExpectedRevision } from './events.ts'
+import type { AppendRequest, EventToAppend, ExpectedRevision, PlannedEvent } from './events.ts'
 import type { Capabilities } from './port.ts'
 
 /** What is known of an id the caller gave before. */
@@ -23,13 +23,7 @@ export interface StreamHead {
 export interface AppendView {
   streamHead(stream: string): StreamHead
   known(id: string): KnownEvent | undefined
-}
-
-/** An event with its place in its stream. */
-export interface PlannedEvent {
-  readonly event: EventToAppend
-  readonly revision: number | null
-  readonly timestamp: number
+  hasDocument(collection: string, id: string): boolean
 }
 
 export interface AppendPlan {
@@ -47,8 +41,8 @@ export interface AppendPlan {
  * The rules of append, for every engine: ids before revisions, every violation reported, dense revisions, timestamps that
  * never fall within a stream. Reads through `view`, writes nothing.
  *
- * @throws {HodisaError} `id-reused`, `partial-duplicate`, `revision-conflict`; `capability-missing` for a condition of a kind
- *   that is not known
+ * @throws {HodisaError} `id-reused`, `partial-duplicate`, `revision-conflict`, `document-exists`; `capability-missing` for a
+ *   condition of a kind that is not known
  */
 export function planAppend(request: AppendRequest, view: AppendView): AppendPlan {
   assertConditionsKnown(request)
@@ -102,7 +96,7 @@ function revisionsAfter(known: readonly KnownEvent[], heads: ReadonlyMap<string,
 
 function assertConditionsKnown({ conditions }: AppendRequest): void {
   for (const { kind } of conditions) {
-    if (kind !== 'expectedRevision') {
+    if (kind !== 'expectedRevision' && kind !== 'noDocument') {
       throw new HodisaError('capability-missing', `a condition of kind ${String(kind)} is not known here`, {
         capability: `condition ${String(kind)}`,
       })
@@ -112,7 +106,9 @@ function assertConditionsKnown({ conditions }: AppendRequest): void {
 
 function assertConditions(request: AppendRequest, partly: boolean, view: AppendView): void {
   const violations: { stream: string; expected: ExpectedRevision; actual: number }[] = []
-  for (const { stream, expected } of request.conditions) {
+  for (const condition of request.conditions) {
+    if (condition.kind !== 'expectedRevision') continue
+    const { stream, expected } = condition
     if (expected === 'any') continue
     if (partly && typeof expected === 'number') {
       throw new HodisaError(
@@ -126,7 +122,7 @@ function assertConditions(request: AppendRequest, partly: boolean, view: AppendV
     if (!holds) violations.push({ stream, expected, actual })
   }
   const [first] = violations
-  if (first === undefined) return
+  if (first === undefined) return assertNoDocuments(request, view)
   const text = violations.map(({ stream, expected, actual }) => `${stream} expected ${expected}, is at ${actual}`)
   throw new HodisaError('revision-conflict', text.join('; '), {
     stream: first.stream,
@@ -134,6 +130,16 @@ function assertConditions(request: AppendRequest, partly: boolean, view: AppendV
     actualRevision: first.actual,
     violations,
   })
+}
+
+function assertNoDocuments({ conditions }: AppendRequest, view: AppendView): void {
+  for (const condition of conditions) {
+    if (condition.kind !== 'noDocument') continue
+    const { collection, id } = condition
+    if (view.hasDocument(collection, id)) {
+      throw new HodisaError('document-exists', `document ${id} stands in ${collection} already`, { collection, id })
+    }
+  }
 }
 
 /**

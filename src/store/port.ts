@@ -1,4 +1,5 @@
-import type { AppendRequest, Receipt, StoredEvent } from './events.ts'
+import type { Documents, DocumentWrite, TransactionDocuments } from './documents.ts'
+import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from './events.ts'
 import type {
   Cursor,
   DeadLetterQuery,
@@ -10,6 +11,9 @@ import type {
   StartedMark,
   StoredDeadLetter,
 } from './groups.ts'
+import type { SqlTag } from './sql.ts'
+
+export type { SqlRows, SqlTag } from './sql.ts'
 
 /** What an engine can do. Code asks "can you?", never "who are you?". */
 export interface Capabilities {
@@ -26,6 +30,13 @@ export interface Capabilities {
   readonly maxEventsPerAppend: number
   /** Bytes of `data` and `metadata` of one event, as UTF-8. */
   readonly maxEventBytes: number
+  /**
+   * One transaction at a time: while one is open all other writers wait, so its work is given up with `commit-awaited-io` when it
+   * awaits anything but `tx`. Elsewhere only what it has locked waits, and a transaction that idles too long is ended.
+   */
+  readonly exclusiveTransactions: boolean
+  /** `outbox` returns at once, so that no inline work can run in it: refused with `capability-missing`. */
+  readonly synchronousOutbox: boolean
 }
 
 /** `fsync`: on disk before a write resolves. `os`: handed to the operating system, which a power cut can take away. */
@@ -78,18 +89,10 @@ export interface StreamQuery {
   readonly limit: number
 }
 
-/** Rows of a statement; `affected` counts what it changed. */
-export type SqlRows<Row> = Row[] & { readonly affected: number }
-
-/** The user's SQL inside a transaction of the store. Only this may be awaited while it is open. */
-export type SqlTag = <Row = Record<string, unknown>>(
-  parts: TemplateStringsArray,
-  ...values: readonly unknown[]
-) => Promise<SqlRows<Row>>
-
 /** An open transaction of the store. */
 export interface StoreTransaction {
   readonly sql: SqlTag
+  readonly documents: TransactionDocuments
   /** Recorded with the transaction, after the work is done, in the order given. */
   append(request: AppendRequest): void
 }
@@ -208,11 +211,15 @@ export interface Store {
   transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>): Promise<{ result: Result; receipt?: Receipt }>
   /**
    * Writes progress, and commits with it what `work` did, or nothing of both. The fences are checked before the work and hold
-   * at commit. `append` is recorded with it.
+   * at commit. `append` is recorded and `documents` are written with it.
    */
   progress(
     change: Progress,
-    options?: { append?: AppendRequest; work?: (tx: StoreTransaction) => Promise<void> },
+    options?: {
+      append?: AppendRequest
+      documents?: readonly DocumentWrite[]
+      work?: (tx: StoreTransaction) => Promise<void>
+    },
   ): Promise<Receipt | undefined>
   /** Appends inside the user's own transaction, on the user's own connection; the type of the result is the engine's. */
   outbox(connection: unknown): { append(request: AppendRequest): Receipt | Promise<Receipt> }
@@ -223,8 +230,13 @@ export interface Store {
   readonly presence: Presence
   readonly groups: Groups
   readonly deadLetters: DeadLetters
+  readonly documents: Documents
 
-  /** Removes expired events; tells how many. */
+  /** Registers, or with `types: []` removes, a projection that every append of these types must write. */
+  inline(projection: InlineProjection): Promise<void>
+  inlines(): Promise<readonly InlineProjection[]>
+
+  /** Removes expired events and documents; tells how many. */
   expire(now: number): Promise<number>
   /** Finishes what was accepted, then lets go. Safe to call twice. */
   close(): Promise<void>
