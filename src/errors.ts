@@ -25,7 +25,11 @@ export const ERRORS = {
   // store
   'store-not-a-database': 'Give the path of a Hodisa store or of a file that does not exist yet.',
   'store-unavailable': 'Check that the folder exists and that this process may read and write it.',
-  'store-read-only': 'Give this process the right to write the file and its folder.',
+  'store-denied': 'Check user and password, and grant the user the rights that the message names: see docs/postgres.md.',
+  'store-behind':
+    'The store has lost events it acknowledged, as after a failover or an old backup: `hodisa services reset` begins again from where it is.',
+  'driver-missing': 'Install the package the message names beside hodisa.',
+  'store-read-only': 'Give this process the right to write the store: a file and its folder, or a server that is no standby.',
   'store-full': 'Free space on the disk. Nothing was recorded; publish again.',
   'store-busy': 'Another writer held the store too long: look for a long write transaction.',
   'store-corrupt': 'Restore the store from a backup, or run the integrity check of its database.',

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../store/port.ts'
+import { OWN_TYPES, type PgClient, type PgQuery, type PgResult, type PostgresPool } from './driver.ts'
+import { closed, isLost, mapError, stateOf } from './errors.ts'
+import type { Named } from './names.ts'
+
+/** How the store is reached, and how long it is waited for. */
+export interface Patience {
+  /** As a person names the store; never with a password. */
+  readonly where: string
+  readonly clock: Clock
+  /** Ms that a lost connection, or what another transaction holds, is waited for. */
+  readonly busyTimeout: number
+}
+
+/** Runs statements, which are written for the schema `hodisa`, on one connection. Rows come as arrays. */
+export interface Session {
+  query<Row extends readonly unknown[]>(sql: string, values?: readonly unknown[]): Promise<Row[]>
+  /** The user's own statement, as it is; rows by name, values as `pg` gives them. */
+  raw(query: PgQuery): Promise<PgResult>
+}
+
+/** The connections of a store. */
+export class Database {
+  readonly patience: Patience
+  readonly named: Named
+  readonly #pool: PostgresPool
+  readonly #own: boolean
+  readonly #statements = new Map<string, { readonly text: string; readonly name: string }>()
+  #prepared = true
+  #closed = false
+
+  constructor(pool: PostgresPool, own: boolean, named: Named, patience: Patience) {
+    this.#pool = pool
+    this.#own = own
+    this.named = named
+    this.patience = patience
+    // Of a connection that idles in the pool: it is replaced. Without a listener it would end the process.
+    pool.on('error', () => undefined)
+  }
+
+  /** A statement in a transaction of its own that may be sent twice; after a lost connection it is. */
+  async query<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.persistently(() => this.once<Row>(sql, values))
+  }
+
+  /** A statement in a transaction of its own. When the connection is lost, nobody knows whether it took effect. */
+  async once<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.session((session) => session.query<Row>(sql, values))
+  }
+
+  /** Tries again, for as long as patience lasts, when the connection is lost. */
+  async persistently<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    const { clock, busyTimeout } = this.patience
+    const start = clock.monotonic()
+    for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
+      try {
+        return await attempt()
+      } catch (error) {
+        const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+        if (!isLost(cause) || this.#closed || clock.monotonic() - start + pause > busyTimeout) throw error
+        await new Promise<void>((resume) => clock.after(pause, resume))
+      }
+    }
+  }
+
+  /** Lends a connection; one that failed is not used again. */
+  async session<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+    const client = await this.connect()
+    let broken = false
+    const onError = () => {
+      broken = true
+    }
+    client.on('error', onError)
+    try {
+      return await work(this.on(client))
+    } catch (error) {
+      broken ||= isLost(error) || (error instanceof Error && isLost(error.cause))
+      throw mapError(error, this.patience.where)
+    } finally {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+
+  /** A connection that the caller keeps, and releases. */
+  async connect(): Promise<PgClient> {
+    if (this.#closed) throw closed(this.patience.where)
+    try {
+      return (await this.#pool.connect()) as PgClient
+    } catch (error) {
+      throw mapError(error, this.patience.where)
+    }
+  }
+
+  /** Statements on a connection that somebody else holds. */
+  on(client: Pick<PgClient, 'query'>): Session {
+    return {
+      query: async <Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []) => {
+        const { text, name } = this.#statement(sql)
+        const query: PgQuery = { text, values, rowMode: 'array', types: OWN_TYPES }
+        if (!this.#prepared || values.length === 0) return (await client.query(query)).rows as Row[]
+        try {
+          return (await client.query({ ...query, name })).rows as Row[]
+        } catch (error) {
+          if (!this.#isForgotten(error)) throw error
+          return (await client.query(query)).rows as Row[]
+        }
+      },
+      raw: (query) => client.query(query),
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#own) await this.#pool.end()
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** A pooler that gives each transaction another connection has no prepared statements: from then on there are none. */
+  #isForgotten(error: unknown): boolean {
+    const forgotten = ['26000', '42P05'].includes(stateOf(error))
+    if (forgotten) this.#prepared = false
+    return forgotten
+  }
+
+  #statement(sql: string): { readonly text: string; readonly name: string } {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      const text = this.named(sql)
+      statement = { text, name: `h${createHash('sha1').update(text).digest('base64url').slice(0, 20)}` }
+      if (this.#statements.size > 1_000) this.#statements.clear()
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}

@@ -1,0 +1,186 @@
+/*
+ * What the server does by itself, so that an append, a tick or a mark is one round trip. Rules stand above the engines: these
+ * functions check that what a plan assumed still holds, and write it.
+ */
+
+/** Codes of SQL errors that only these functions raise. */
+export const LEASE_LOST = 'HO001'
+export const ABANDONED = 'HO002'
+
+/** A lock of the store's own, apart from those of other stores in the database. */
+const LOCK_NAMESPACE = 0x486f6473
+
+export const FUNCTIONS = `
+-- Of transaction-level advisory locks: one number for a text of this store.
+create function hodisa.lock_key(kind text, name text) returns bigint language sql immutable as $$
+  select hashtextextended('hodisa.' || kind || ' ' || name, 0)
+$$;
+
+-- Commits are on disk before they are acknowledged, whatever the role's own setting is.
+create function hodisa.assure_durable(durable boolean) returns void language plpgsql as $$
+begin
+  if durable then
+    if current_setting('synchronous_commit') = 'off' then perform set_config('synchronous_commit', 'on', true); end if;
+  elsif current_setting('synchronous_commit') <> 'off' then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
+end $$;
+
+-- Locks what an append is about to change, and waits for who holds it. Then tells how it stands: what a plan is made from.
+--   request: { streams: [[stream, tenant]], ids: [[id, tenant]], documents: … }
+create function hodisa.lock_for_append(request jsonb, patience integer) returns jsonb language plpgsql as $$
+declare
+  before text := current_setting('lock_timeout');
+  result jsonb;
+begin
+  perform set_config('lock_timeout', patience::text, true);
+  perform 1 from hodisa.streams s
+    where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'streams') r)
+    order by s.stream, s.tenant for update;
+  perform pg_advisory_xact_lock(k) from (
+    select distinct hodisa.lock_key('stream', (r->>1) || ' ' || (r->>0)) as k from jsonb_array_elements(request->'streams') r
+    where not exists (select from hodisa.streams s where s.stream = r->>0 and s.tenant = r->>1) order by k) as missing;
+  perform 1 from hodisa.streams s
+    where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'streams') r)
+    order by s.stream, s.tenant for update;
+  perform pg_advisory_xact_lock(k) from (
+    select distinct hodisa.lock_key('id', (r->>1) || ' ' || (r->>0)) as k from jsonb_array_elements(request->'ids') r
+    order by k limit 200) as ids;
+  select jsonb_build_object(
+    'streams', (select coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]') from hodisa.streams s
+      where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'streams') r)),
+    'ids', (select coalesce(jsonb_agg(jsonb_build_array(g.id, g.tenant, g.fingerprint, g.version, g.batch, g.ordinal, g.bucket,
+        g.revision, g.type, g.stream)), '[]') from hodisa.given_ids g
+      where (g.id, g.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'ids') r)),
+    'inlines', (select coalesce(max(version), 0) from hodisa.inline_projections),
+    -- equal only where every statement has its own transaction
+    'transaction', now() <> statement_timestamp(),
+    'durable', current_setting('synchronous_commit') <> 'off')
+  into result;
+  perform set_config('lock_timeout', before, true);
+  return result;
+end $$;
+
+-- Writes a batch if everything its plan assumed holds, and nothing otherwise. Never waits for another transaction.
+--   streams: [[stream, tenant, assumed revision, new revision, new timestamp]], sorted; new = assumed for one that is only checked
+--   ids: [[id, tenant, fingerprint, version, ordinal, bucket, revision, type, stream]]
+--   events: [[id, type, version, kind, bucket, timestamp, stream, revision, source, correlation, causation, data, metadata,
+--     key, tenant, subject, tags, encoding, expires]]
+-- Returns the number of the batch, or what stood against it.
+create function hodisa.append(streams jsonb, ids jsonb, events jsonb, count integer, inlines bigint, attempt bigint, durable boolean,
+  out batch bigint, out refusal jsonb) language plpgsql as $$
+declare
+  held integer;
+  wanted integer := jsonb_array_length(streams);
+  given integer := jsonb_array_length(ids);
+begin
+  perform hodisa.assure_durable(durable);
+  if attempt is not null then
+    perform pg_advisory_xact_lock(attempt);
+    if exists (select from hodisa.abandoned a where a.attempt = append.attempt) then
+      raise exception 'this append was given up' using errcode = '${ABANDONED}';
+    end if;
+  end if;
+  if wanted > 0 then
+    -- Existing streams by their row, new ones by their name, so that nobody waits for a row that is not committed yet.
+    with asked as materialized (
+      select r->>0 as stream, r->>1 as tenant, (r->>2)::bigint as assumed, n
+      from jsonb_array_elements(streams) with ordinality v (r, n)
+    ), locked as materialized (
+      select s.stream, s.tenant, s.revision, s.timestamp from hodisa.streams s
+      where (s.stream, s.tenant) in (select a.stream, a.tenant from asked a)
+      order by s.stream, s.tenant for update skip locked
+    )
+    select count(*) into held from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
+    where case when a.assumed = 0
+      then l.stream is null and (a.n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream)))
+      else l.revision = a.assumed end;
+    -- A new one may have been committed between the snapshot of that statement and its lock.
+    if held = wanted and exists (
+      select from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1
+      where (r->>2)::bigint = 0) then held := -1; end if;
+    if held <> wanted then
+      select jsonb_build_object('streams', coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]'))
+        into refusal from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1;
+      return;
+    end if;
+  end if;
+  if given > 0 then
+    select count(*) into held from jsonb_array_elements(ids) with ordinality r (v, n)
+      where n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('id', (v->>1) || ' ' || (v->>0)));
+    if held <> given or exists (
+      select from jsonb_array_elements(ids) r join hodisa.given_ids g on g.id = r->>0 and g.tenant = r->>1) then
+      select jsonb_build_object('ids', coalesce(jsonb_agg(jsonb_build_array(g.id, g.tenant, g.fingerprint, g.version, g.batch, g.ordinal,
+          g.bucket, g.revision, g.type, g.stream)), '[]'))
+        into refusal from jsonb_array_elements(ids) r join hodisa.given_ids g on g.id = r->>0 and g.tenant = r->>1;
+      return;
+    end if;
+  end if;
+  if inlines is distinct from (select coalesce(max(p.version), 0) from hodisa.inline_projections p) then
+    refusal := jsonb_build_object('inlines', true);
+    return;
+  end if;
+  if count = 0 then return; end if;
+  batch := nextval('hodisa.batch_numbers');
+  insert into hodisa.events (batch, ordinal, id, type, version, kind, bucket, timestamp, stream, revision, source, correlation_id,
+      causation_id, data, metadata, key, tenant, subject, tags, encoding, expires_at)
+    select append.batch, n - 1, v->>0, v->>1, (v->>2)::integer, (v->>3)::smallint, (v->>4)::smallint, (v->>5)::bigint, v->>6,
+      (v->>7)::bigint, v->>8, v->>9, v->>10, v->>11, v->>12, v->>13, coalesce(v->>14, ''), v->>15, v->>16, v->>17, (v->>18)::bigint
+    from jsonb_array_elements(events) with ordinality r (v, n);
+  if wanted > 0 then
+    insert into hodisa.streams (stream, tenant, revision, timestamp)
+      select r->>0, r->>1, (r->>3)::bigint, (r->>4)::bigint from jsonb_array_elements(streams) r where (r->>3)::bigint > (r->>2)::bigint
+      on conflict on constraint streams_pkey do update set revision = excluded.revision, timestamp = excluded.timestamp;
+  end if;
+  if given > 0 then
+    insert into hodisa.given_ids (id, tenant, fingerprint, version, batch, ordinal, bucket, revision, type, stream)
+      select r->>0, r->>1, r->>2, (r->>3)::integer, append.batch, (r->>4)::integer, (r->>5)::smallint, (r->>6)::bigint, r->>7, r->>8
+      from jsonb_array_elements(ids) r;
+  end if;
+  insert into hodisa.batches (xid, batch, events) values (pg_current_xact_id(), append.batch, count);
+end $$;
+
+-- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
+-- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock.
+create function hodisa.tick(clock bigint, durable boolean) returns bigint language plpgsql as $$
+declare
+  last hodisa.ticks;
+  head bigint;
+  restored boolean;
+  cluster_now bigint := (select system_identifier from pg_control_system());
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'tick() needs the isolation level read committed';
+  end if;
+  perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
+  select * into last from hodisa.ticks order by id desc limit 1;
+  -- Restored into another cluster: transaction ids begin anew, so that only the absence from the log tells what is new.
+  restored := last.cluster <> cluster_now or pg_snapshot_xmax(last.snapshot) > pg_snapshot_xmax(pg_current_snapshot());
+  if restored then delete from hodisa.batches b using hodisa.log l where l.batch = b.batch; end if;
+  perform hodisa.assure_durable(durable);
+  with fresh as (
+    select b.batch, b.events from hodisa.batches b where b.xid >= pg_snapshot_xmax(last.snapshot) and not restored
+    union all
+    select b.batch, b.events from hodisa.batches b
+      where b.xid = any (array(select pg_snapshot_xip(last.snapshot))) and not restored
+    union all
+    select b.batch, b.events from hodisa.batches b where restored
+  ), placed as (
+    insert into hodisa.log (position, batch, events, recorded_at)
+      select last.position + 1 + sum(f.events) over (order by f.batch) - f.events, f.batch, f.events, greatest(clock, last.recorded_at)
+      from fresh f order by f.batch
+      returning position + events - 1 as upto, recorded_at
+  )
+  insert into hodisa.ticks (snapshot, position, recorded_at, cluster)
+    select pg_current_snapshot(), coalesce(max(upto), last.position), coalesce(max(recorded_at), last.recorded_at), cluster_now
+    from placed having count(*) > 0 or restored
+    returning position into head;
+  if restored then delete from hodisa.batches b using hodisa.log l where l.batch = b.batch; end if;
+  if head is null then return last.position; end if;
+  perform pg_notify('hodisa', 'hodisa ' || head::text);
+  return head;
+end $$;
+
+insert into hodisa.ticks (snapshot, position, recorded_at, cluster)
+  select pg_current_snapshot(), 0, 0, system_identifier from pg_control_system();
+`
