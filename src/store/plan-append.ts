@@ -20,17 +20,17 @@ export interface StreamHead {
 }
 
 /** What the rules of append need to know of the log, as it is inside the writing transaction. */
-export interface AppendView {
+export interface AppendView<Known extends KnownEvent = KnownEvent> {
   streamHead(stream: string): StreamHead
-  known(id: string): KnownEvent | undefined
+  known(id: string): Known | undefined
   hasDocument(collection: string, id: string): boolean
 }
 
-export interface AppendPlan {
+export interface AppendPlan<Known extends KnownEvent = KnownEvent> {
   /** What is to be written, in order; known events are left out. */
   readonly fresh: readonly PlannedEvent[]
   /** Ids that are known, in the order given. */
-  readonly known: readonly KnownEvent[]
+  readonly known: readonly Known[]
   readonly ids: readonly string[]
   readonly streams: readonly { readonly stream: string; readonly revision: number }[]
   /** New end of each stream that gets an event. */
@@ -44,9 +44,12 @@ export interface AppendPlan {
  * @throws {HodisaError} `id-reused`, `partial-duplicate`, `revision-conflict`, `document-exists`; `capability-missing` for a
  *   condition of a kind that is not known
  */
-export function planAppend(request: AppendRequest, view: AppendView): AppendPlan {
+export function planAppend<Known extends KnownEvent = KnownEvent>(
+  request: AppendRequest,
+  view: AppendView<Known>,
+): AppendPlan<Known> {
   assertConditionsKnown(request)
-  const known: KnownEvent[] = []
+  const known: Known[] = []
   const toWrite: EventToAppend[] = []
   const ids: string[] = []
   let seen: Map<string, string> | undefined
@@ -122,7 +125,10 @@ function assertConditions(request: AppendRequest, partly: boolean, view: AppendV
     if (!holds) violations.push({ stream, expected, actual })
   }
   const [first] = violations
-  if (first === undefined) return assertNoDocuments(request, view)
+  if (first === undefined) {
+    assertNoDocuments(request, view)
+    return
+  }
   const text = violations.map(({ stream, expected, actual }) => `${stream} expected ${expected}, is at ${actual}`)
   throw new HodisaError('revision-conflict', text.join('; '), {
     stream: first.stream,
