@@ -18,6 +18,7 @@ import type { Capabilities } from './port.ts'
 class PlainLog implements AppendView {
   readonly known_ = new Map<string, KnownEvent>()
   readonly heads = new Map<string, StreamHead>()
+  readonly documents = new Set<string>()
   readonly events: { readonly event: EventToAppend; readonly revision: number | null; readonly timestamp: number }[] =
     []
 
@@ -27,6 +28,10 @@ class PlainLog implements AppendView {
 
   known(id: string): KnownEvent | undefined {
     return this.known_.get(id)
+  }
+
+  hasDocument(collection: string, id: string): boolean {
+    return this.documents.has(`${collection}/${id}`)
   }
 
   record(request: AppendRequest): AppendPlan {
@@ -158,8 +163,23 @@ describe('planning an append', () => {
     const log = new PlainLog()
     const event = identified('evt_1')
     log.record(append(event))
-    const unknown = { ...expecting('thing-a', 'any'), kind: 'query' as 'expectedRevision' }
+    const unknown = { kind: 'query' as 'expectedRevision', stream: 'thing-a', expected: 'any' as const }
     assert.throws(() => log.record(append(event, [unknown])), { code: 'capability-missing' })
+  })
+
+  test('reports a document that stands after a conflict, and not for a duplicate', () => {
+    const log = new PlainLog()
+    const event = identified('evt_1', 'x', { stream: 'thing-a' })
+    log.record(append(event))
+    log.documents.add('outcomes/1')
+    const noDocument = { kind: 'noDocument', collection: 'outcomes', id: '1' } as const
+    assert.throws(() => log.record(append([], [noDocument])), {
+      code: 'document-exists',
+      details: { collection: 'outcomes', id: '1' },
+    })
+    assert.throws(() => log.record(append([], [noDocument, expecting('thing-a', 7)])), { code: 'revision-conflict' })
+    log.record(append([], [{ ...noDocument, id: '2' }, expecting('thing-a', 1)]))
+    assert.deepEqual(log.record(append(event, [noDocument])).fresh, [])
   })
 
   test('names every stream and both revisions in a conflict', () => {
@@ -181,6 +201,8 @@ describe('the size of an append', () => {
     durable: false,
     maxEventsPerAppend: 3,
     maxEventBytes: 100,
+    exclusiveTransactions: true,
+    synchronousOutbox: false,
   }
 
   test('may be up to the limits', () => {

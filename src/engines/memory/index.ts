@@ -1,5 +1,6 @@
 import type { StoreFactory } from '../../store/port.ts'
-import { MemoryStore, Shared } from './store.ts'
+import { Shared } from './shared.ts'
+import { MemoryStore } from './store.ts'
 
 /**
  * A log in the memory of this process: the reference of what a store does, for tests and for trying things out. Nothing of

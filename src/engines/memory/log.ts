@@ -1,6 +1,11 @@
 import type { AppendRequest, Receipt, StoredEvent } from '../../store/events.ts'
-import { type AppendView, assertSize, type KnownEvent, planAppend, type StreamHead } from '../../store/plan-append.ts'
-import type { Capabilities } from '../../store/port.ts'
+import {
+  type AppendPlan,
+  type AppendView,
+  type KnownEvent,
+  planAppend,
+  type StreamHead,
+} from '../../store/plan-append.ts'
 import { firstWhere } from './search.ts'
 import { tokenOf } from './token.ts'
 
@@ -8,10 +13,11 @@ const NO_STREAM: StreamHead = { revision: 0, timestamp: 0 }
 const NO_EVENTS: readonly StoredEvent[] = []
 
 /** Requests that are planned one on the other and not recorded yet. */
-interface Staged {
-  readonly events: StoredEvent[]
-  readonly known: Map<string, KnownEvent>
-  readonly heads: Map<string, StreamHead>
+export class StagedAppends {
+  readonly events: StoredEvent[] = []
+  readonly known = new Map<string, KnownEvent>()
+  readonly heads = new Map<string, StreamHead>()
+  readonly receipts: Unsealed[] = []
 }
 
 /** The events, in the order of their positions, and what finds them. */
@@ -49,24 +55,17 @@ export class Log {
     return event?.position === position ? event : undefined
   }
 
-  /** Records all requests, each seeing what those before it wrote, or throws and records nothing. */
-  record(requests: readonly AppendRequest[], limits: Capabilities, now: number): Receipt {
-    const staged: Staged = { events: [], known: new Map(), heads: new Map() }
-    const recordedAt = Math.max(this.#recordedAt, now)
-    const receipts = requests.map((request) => this.#stage(request, staged, limits, recordedAt))
-    this.#write(staged)
-    return joined(receipts)
-  }
-
-  #stage(request: AppendRequest, staged: Staged, limits: Capabilities, recordedAt: number): Unsealed {
-    const view: AppendView = {
+  /** What `request` comes to behind what is staged. */
+  plan(request: AppendRequest, staged: StagedAppends, hasDocument: AppendView['hasDocument']): AppendPlan {
+    return planAppend(request, {
       streamHead: (stream) => staged.heads.get(stream) ?? this.#streams.get(stream)?.head ?? NO_STREAM,
       known: (id) => staged.known.get(id) ?? this.#known.get(id),
-    }
-    const plan = planAppend(request, view)
-    const duplicate = plan.fresh.length === 0 && request.events.length > 0
-    if (!duplicate) assertSize(request, limits)
+      hasDocument,
+    })
+  }
 
+  stage(plan: AppendPlan, staged: StagedAppends, now: number): void {
+    const recordedAt = Math.max(this.#recordedAt, now)
     const positions = plan.known.map((known) => known.position)
     for (const { event, revision, timestamp } of plan.fresh) {
       const { fingerprint, ...fields } = event
@@ -79,10 +78,17 @@ export class Log {
       }
     }
     for (const [stream, head] of plan.heads) staged.heads.set(stream, head)
-    return { ids: plan.ids, streams: plan.streams, duplicate, positions }
+    const duplicate = plan.fresh.length === 0 && plan.ids.length > 0
+    staged.receipts.push({ ids: plan.ids, streams: plan.streams, duplicate, positions })
   }
 
-  #write({ events, known, heads }: Staged): void {
+  /** Records what is staged. */
+  commit(staged: StagedAppends): Receipt {
+    this.#write(staged)
+    return joined(staged.receipts)
+  }
+
+  #write({ events, known, heads }: StagedAppends): void {
     for (const event of events) {
       this.#events.push(event)
       this.#byId.set(event.id, event)

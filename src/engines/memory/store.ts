@@ -1,6 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { HodisaError } from '../../errors.ts'
-import type { AppendRequest, Receipt } from '../../store/events.ts'
+import type { Documents } from '../../store/documents.ts'
+import type { AppendRequest, InlineProjection, Receipt } from '../../store/events.ts'
+import { coverOf } from '../../store/inline.ts'
 import type {
   Capabilities,
   DeadLetters,
@@ -13,12 +14,12 @@ import type {
   StoreTransaction,
   StoreWarning,
 } from '../../store/port.ts'
-import { Letters } from './dead-letters.ts'
-import { GroupTable } from './groups.ts'
-import { Log } from './log.ts'
-import { PresenceTable } from './presence.ts'
+import { StagedDocuments } from './documents.ts'
+import { frozen } from './frozen.ts'
+import { missing } from './missing.ts'
 import { positionAt, readLog, readStream, resolve } from './read.ts'
-import { Turn } from './turn.ts'
+import type { Shared } from './shared.ts'
+import { Transaction } from './transaction.ts'
 
 const CAPABILITIES: Capabilities = Object.freeze({
   transactions: true,
@@ -28,6 +29,8 @@ const CAPABILITIES: Capabilities = Object.freeze({
   durable: false,
   maxEventsPerAppend: 50_000,
   maxEventBytes: 8 * 1024 * 1024,
+  exclusiveTransactions: true,
+  synchronousOutbox: false,
 })
 
 const VOLATILE: StoreWarning = Object.freeze({
@@ -36,30 +39,6 @@ const VOLATILE: StoreWarning = Object.freeze({
   fix: 'Use a store on disk, such as sqlite("app.db"), for anything but tests and trials.',
 })
 
-/** What all connections to one store share. */
-export class Shared {
-  readonly log = new Log()
-  readonly letters = new Letters()
-  readonly groups = new GroupTable(this.letters)
-  readonly presence = new PresenceTable()
-  readonly turn = new Turn()
-  readonly #listeners = new Set<(hint: Hint) => void>()
-
-  watch(listener: (hint: Hint) => void): () => void {
-    // A listener belongs to whoever watches, not to the request whose write it hears of.
-    const own = AsyncLocalStorage.bind(listener)
-    this.#listeners.add(own)
-    return () => this.#listeners.delete(own)
-  }
-
-  /** After the write that it tells of: a listener never sees half of it. */
-  tell(hint: Hint): void {
-    queueMicrotask(() => {
-      for (const listener of this.#listeners) listener(hint)
-    })
-  }
-}
-
 /** One connection. */
 export class MemoryStore implements Store {
   readonly engine = 'memory'
@@ -67,6 +46,7 @@ export class MemoryStore implements Store {
   readonly presence: Presence
   readonly groups: Groups
   readonly deadLetters: DeadLetters
+  readonly documents: Documents
   readonly #shared: Shared
   readonly #host: StoreHost
   readonly #unwatch = new Set<() => void>()
@@ -78,6 +58,7 @@ export class MemoryStore implements Store {
     this.presence = this.#presence()
     this.groups = this.#groups()
     this.deadLetters = this.#deadLetters()
+    this.documents = this.#documents()
   }
 
   describe(): Promise<StoreDescription> {
@@ -85,7 +66,11 @@ export class MemoryStore implements Store {
   }
 
   append(request: AppendRequest): Promise<Receipt> {
-    return this.#write(() => this.#record([request]))
+    return this.#write(async () => {
+      const transaction = this.#begin()
+      await transaction.record([request])
+      return transaction.commit()
+    })
   }
 
   head(): Promise<number> {
@@ -122,22 +107,28 @@ export class MemoryStore implements Store {
 
   transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>) {
     return this.#write(async (): Promise<{ result: Result; receipt?: Receipt }> => {
-      const { result, appends } = await this.#work(work)
-      return appends.length === 0 ? { result } : { result, receipt: this.#record(appends) }
+      const transaction = this.#begin()
+      const { result, appends } = await transaction.run(work)
+      await transaction.record(appends)
+      const receipt = transaction.commit()
+      return appends.length === 0 ? { result } : { result, receipt }
     })
   }
 
-  progress(...[change, { append, work } = {}]: Parameters<Store['progress']>): Promise<Receipt | undefined> {
-    return this.#write(async () => {
+  progress(...[change, { append, documents = [], work } = {}]: Parameters<Store['progress']>) {
+    return this.#write(async (): Promise<Receipt | undefined> => {
       const { groups } = this.#shared
       groups.assertFenced(change)
       // Nobody else writes before this turn is over: what holds here holds at commit.
-      const appends = work === undefined ? [] : (await this.#work(work)).appends
+      const transaction = this.#begin()
+      const appends = work === undefined ? [] : (await transaction.run(work)).appends
       if (append !== undefined) appends.push(append)
-      const receipt = appends.length === 0 ? undefined : this.#record(appends)
+      await transaction.record(appends)
+      transaction.documents.write(documents)
+      const receipt = transaction.commit()
       groups.advance(change)
       if (change.deadLetters !== undefined) this.#shared.tell({ groups: true })
-      return receipt
+      return appends.length === 0 ? undefined : receipt
     })
   }
 
@@ -160,8 +151,23 @@ export class MemoryStore implements Store {
     }
   }
 
+  inline(projection: InlineProjection): Promise<void> {
+    return this.#write(() => {
+      const { inlines } = this.#shared
+      const cover = coverOf(projection)
+      if (projection.types.length === 0) inlines.delete(projection.name)
+      else inlines.set(projection.name, { ...cover, projection: frozen(projection) })
+    })
+  }
+
+  inlines(): Promise<readonly InlineProjection[]> {
+    return this.#read(({ inlines }) =>
+      [...inlines.keys()].sort().flatMap((name) => inlines.get(name)?.projection ?? []),
+    )
+  }
+
   expire(now: number): Promise<number> {
-    return this.#write(() => this.#shared.log.expire(now))
+    return this.#write(() => this.#shared.log.expire(now) + this.#shared.documents.expire(now))
   }
 
   async close(): Promise<void> {
@@ -171,30 +177,8 @@ export class MemoryStore implements Store {
     await this.#shared.turn.idle()
   }
 
-  #record(requests: readonly AppendRequest[]): Receipt {
-    const { log } = this.#shared
-    const before = log.head
-    const receipt = log.record(requests, CAPABILITIES, this.#host.clock.now())
-    if (log.head > before) this.#shared.tell({ head: log.head })
-    return receipt
-  }
-
-  /** Runs the work of a transaction, and tells what it wants to append. */
-  async #work<Result>(work: (tx: StoreTransaction) => Promise<Result>) {
-    const appends: AppendRequest[] = []
-    let over = false
-    const tx: StoreTransaction = {
-      sql: () => Promise.reject(missing('sql', 'the memory engine has no SQL')),
-      append(request) {
-        if (over) throw new HodisaError('context-dead', 'the transaction is over and takes no more events')
-        appends.push(request)
-      },
-    }
-    try {
-      return { result: await this.#shared.turn.within(async () => work(tx)), appends }
-    } finally {
-      over = true
-    }
+  #begin(): Transaction {
+    return new Transaction(this.#shared, CAPABILITIES, this.#host.clock.now())
   }
 
   async #read<Result>(read: (shared: Shared) => Result): Promise<Result> {
@@ -251,6 +235,23 @@ export class MemoryStore implements Store {
     }
   }
 
+  #documents(): Documents {
+    return {
+      define: (collection) => this.#write(() => this.#shared.documents.define(collection)),
+      drop: (name) => this.#write(() => this.#shared.documents.drop(name)),
+      list: () => this.#read(({ documents }) => documents.list()),
+      get: (collection, ids) => this.#read(({ documents }) => documents.get(collection, ids)),
+      find: (collection, query) => this.#read(({ documents }) => documents.find(collection, query)),
+      count: (collection, where) => this.#read(({ documents }) => documents.count(collection, where)),
+      write: (writes) =>
+        this.#write(() => {
+          const staged = new StagedDocuments(this.#shared.documents)
+          staged.write(writes)
+          staged.commit()
+        }),
+    }
+  }
+
   /** A change of groups or dead letters that may find itself refused. */
   #change(change: () => boolean): Promise<boolean> {
     return this.#write(() => {
@@ -259,11 +260,4 @@ export class MemoryStore implements Store {
       return done
     })
   }
-}
-
-function missing(capability: string, why: string): HodisaError {
-  return new HodisaError('capability-missing', `${capability} is not possible here: ${why}`, {
-    engine: 'memory',
-    capability,
-  })
 }

@@ -1,10 +1,14 @@
 import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
-import type { AppendRequest, Receipt } from '../../store/events.ts'
-import type { PlannedEvent, StreamHead } from '../../store/plan-append.ts'
+import type { DocumentWrite } from '../../store/documents.ts'
+import type { AppendRequest, PlannedEvent, Receipt } from '../../store/events.ts'
+import { assertInline } from '../../store/inline.ts'
+import type { StreamHead } from '../../store/plan-append.ts'
 import { type AppendPlan, type AppendView, assertSize, type KnownEvent, planAppend } from '../../store/plan-append.ts'
 import type { Capabilities } from '../../store/port.ts'
 import type { Connection } from './connection.ts'
+import { DocumentWriter } from './document-writer.ts'
+import { Inlines } from './inlines.ts'
 import { KINDS } from './rows.ts'
 import { MARK_EVERY } from './stream-chain.ts'
 import { type Decoded, encodeToken } from './token.ts'
@@ -25,6 +29,7 @@ export interface Prepared {
   readonly request: AppendRequest
   readonly tenant: string
   readonly plan: AppendPlan
+  readonly documents: readonly DocumentWrite[]
 }
 
 /** What was written, before it becomes a receipt. */
@@ -44,6 +49,8 @@ export interface Written {
  * transactions is forgotten as soon as another connection may have written.
  */
 export class LogWriter implements AppendView {
+  readonly documents: DocumentWriter
+  readonly inlines: Inlines
   readonly #limits: Capabilities
   readonly #lean: Statement
   readonly #wide: Statement
@@ -66,6 +73,8 @@ export class LogWriter implements AppendView {
     const insert = (columns: string) =>
       `insert into main.hodisa_events (${columns}) values (${columns.replaceAll(/[^,]+/g, '?')})`
     this.#limits = limits
+    this.documents = new DocumentWriter(connection)
+    this.inlines = new Inlines(connection)
     this.#lean = prepare(insert(LEAN))
     this.#wide = prepare(insert(WIDE))
     this.#createStream = prepare(
@@ -103,26 +112,28 @@ export class LogWriter implements AppendView {
   forget(): void {
     this.#heads.clear()
     this.#recordedAtKnown = false
+    this.documents.forget()
+    this.inlines.forget()
   }
 
-  /** Checks a request against the log as it is now; writes nothing. */
-  plan(request: AppendRequest): Prepared {
+  /** Checks a request against the log as it is now; writes nothing. `assertCovered` is the rule for inline projections. */
+  plan(request: AppendRequest, assertCovered = assertInline): Prepared {
     const tenant = tenantOf(request)
-    for (const { kind } of request.conditions) {
-      if (kind !== 'expectedRevision') {
-        throw new HodisaError('capability-missing', `conditions of the kind ${JSON.stringify(kind)} are not known`, {
-          kind,
-        })
-      }
-    }
     this.#tenant = tenant
     const plan = planAppend(request, this)
-    if (plan.fresh.length > 0) assertSize(request, this.#limits)
-    return { request, tenant, plan }
+    if (plan.fresh.length > 0) {
+      assertSize(request, this.#limits)
+      assertCovered(plan.fresh, request, this.inlines.registered)
+    }
+    const { documents = [] } = request
+    if (documents.length === 0 || isDuplicate(plan)) return { request, tenant, plan, documents: [] }
+    this.documents.check(documents)
+    return { request, tenant, plan, documents }
   }
 
-  write({ request, tenant, plan }: Prepared): Written {
+  write({ tenant, plan, documents }: Prepared): Written {
     this.#tenant = tenant
+    this.documents.write(documents)
     const positions = plan.known.map(({ position }) => position)
     let head = 0
     for (const planned of plan.fresh) {
@@ -145,10 +156,9 @@ export class LogWriter implements AppendView {
       if (revision > 1) this.#moveStream.run(revision, timestamp, position, stream, tenant)
     }
     if (this.#heads.size > MOST_CACHED) this.#heads.clear()
-    const duplicate = plan.fresh.length === 0 && request.events.length > 0
     const last = plan.fresh.at(-1)?.event
     const newest = last === undefined ? undefined : { id: last.id, position: head }
-    return { ids: plan.ids, streams: plan.streams, duplicate, positions, head, newest }
+    return { ids: plan.ids, streams: plan.streams, duplicate: isDuplicate(plan), positions, head, newest }
   }
 
   streamHead(stream: string): StreamEnd {
@@ -166,6 +176,10 @@ export class LogWriter implements AppendView {
     if (row === undefined) return undefined
     const [fingerprint, version, position, stream, revision, type, bucket] = row
     return { fingerprint, version, position, stream, revision, type, bucket }
+  }
+
+  hasDocument(collection: string, id: string): boolean {
+    return this.documents.has(collection, id)
   }
 
   #insert({ event, revision, timestamp }: PlannedEvent, previous: number | null): number {
@@ -192,6 +206,11 @@ export class LogWriter implements AppendView {
     if (this.#now > this.#recordedAt) this.#recordedAt = this.#now
     return this.#recordedAt
   }
+}
+
+/** Every event was known already. */
+function isDuplicate({ fresh, ids }: AppendPlan): boolean {
+  return fresh.length === 0 && ids.length > 0
 }
 
 /** The receipt of writes that were recorded together. */

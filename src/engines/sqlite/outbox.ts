@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { HodisaError } from '../../errors.ts'
 import type { AppendRequest, Receipt } from '../../store/events.ts'
+import { assertNothingInline } from '../../store/inline.ts'
 import type { Capabilities, StoreHost } from '../../store/port.ts'
 import { LogWriter, receiptOf } from './append.ts'
 import { assertVersion, type Connection } from './connection.ts'
@@ -47,7 +48,7 @@ export class Outboxes {
       this.#assertDurable(connection)
       // The user may have rolled back to a savepoint since: nothing is remembered.
       log.begin(this.#host.clock.now(), true)
-      return receiptOf([log.write(log.plan(request))], true)
+      return receiptOf([log.write(log.plan(request, assertNothingInline))], true)
     })
   }
 

@@ -189,4 +189,22 @@ create table hodisa_signals (
 insert into hodisa_signals (name, value) values ('groups', 0);
 `,
   },
+  {
+    version: 2,
+    sql: `
+-- The documents of each stand in hodisa_documents_<number>, the key of the n-th index in its column key_<n>. Numbers are never
+-- given again.
+create table hodisa_collections (
+  number integer primary key autoincrement,
+  name text not null unique,
+  indexes text not null
+);
+
+-- What every writer of these types must write too.
+create table hodisa_inlines (
+  name text primary key,
+  types text not null
+) without rowid;
+`,
+  },
 ]

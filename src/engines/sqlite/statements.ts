@@ -16,3 +16,19 @@ export function values<Parameters extends unknown[], Value>(
 ): Statement<Parameters, Value> {
   return connection.prepare(sql).pluck() as unknown as Statement<Parameters, Value>
 }
+
+const MOST_PREPARED = 256
+
+/** Statements that are made when they are first needed. */
+export class Prepared<Kind> {
+  readonly #known = new Map<string, Kind>()
+
+  get(name: string, make: () => Kind): Kind {
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const made = make()
+    if (this.#known.size >= MOST_PREPARED) this.#known.clear()
+    this.#known.set(name, made)
+    return made
+  }
+}

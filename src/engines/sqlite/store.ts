@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { AppendRequest, Receipt, StoredEvent } from '../../store/events.ts'
+import type { Documents } from '../../store/documents.ts'
+import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from '../../store/events.ts'
 import type { Progress } from '../../store/groups.ts'
 import type {
   Capabilities,
@@ -18,10 +19,12 @@ import type {
 import { LogWriter, receiptOf, type Written } from './append.ts'
 import type { Connection, Patience } from './connection.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
+import { SqliteDocuments, sizeOfDocuments } from './documents.ts'
 import { Expiry } from './expiry.ts'
 import { placeWarnings } from './file-system.ts'
 import { GroupWriter } from './group-writer.ts'
 import { SqliteGroups } from './groups.ts'
+import { Inlines } from './inlines.ts'
 import { LogReader } from './log-reader.ts'
 import { Outboxes } from './outbox.ts'
 import { SqlitePresence } from './presence.ts'
@@ -30,7 +33,7 @@ import { Reader } from './reader.ts'
 import { Signals } from './signals.ts'
 import { SqlRunner } from './sql-tag.ts'
 import { decodeToken } from './token.ts'
-import { runWork } from './transaction.ts'
+import { runInline, runWork, type Tools } from './transaction.ts'
 import { Watcher } from './watch.ts'
 import { type Effects, Writer } from './writer.ts'
 
@@ -42,6 +45,8 @@ const CAPABILITIES: Capabilities = {
   durable: true,
   maxEventsPerAppend: 50_000,
   maxEventBytes: 8 * 1024 * 1024,
+  exclusiveTransactions: true,
+  synchronousOutbox: true,
 }
 
 /** A store in a SQLite file: one writing and one reading connection. */
@@ -51,6 +56,7 @@ export class SqliteStore implements Store {
   readonly presence: Presence
   readonly groups: Groups
   readonly deadLetters: DeadLetters
+  readonly documents: Documents
   readonly #connection: Connection
   readonly #reading: Connection
   readonly #writer: Writer
@@ -59,7 +65,8 @@ export class SqliteStore implements Store {
   readonly #reads: LogReader
   readonly #progress: ProgressWriter
   readonly #signals: Signals
-  readonly #sql: SqlRunner
+  readonly #tools: Tools
+  readonly #inlines: Inlines
   readonly #watcher: Watcher
   readonly #outboxes: Outboxes
   readonly #expiry: Expiry
@@ -83,11 +90,14 @@ export class SqliteStore implements Store {
     this.#reads = new LogReader(reading)
     this.#progress = new ProgressWriter(connection)
     this.#signals = new Signals(connection)
-    this.#sql = new SqlRunner(connection, patience.file)
+    const { documents } = this.#log
+    this.#tools = { connection, documents, file: patience.file, sql: new SqlRunner(connection, patience.file) }
+    this.#inlines = new Inlines(reading)
     this.#outboxes = new Outboxes(patience.file, host, CAPABILITIES)
-    this.#expiry = new Expiry(connection)
+    this.#expiry = new Expiry(connection, documents)
     this.presence = new SqlitePresence(connection, this.#writer, this.#reader)
     this.groups = new SqliteGroups(this.#writer, this.#reader, new GroupWriter(connection, this.#signals))
+    this.documents = new SqliteDocuments(connection, this.#writer, this.#reader, documents)
     this.deadLetters = new SqliteDeadLetters(connection, this.#writer, this.#reader, this.#signals)
   }
 
@@ -96,6 +106,10 @@ export class SqliteStore implements Store {
   }
 
   append(request: AppendRequest): Promise<Receipt> {
+    if (request.inline !== undefined) {
+      const inContext = AsyncLocalStorage.snapshot()
+      return this.#writer.submitWork(1, async (effects) => receiptOf(await this.#record([request], effects, inContext)))
+    }
     return this.#writer.submit(1, sizeOf(request), (effects) => {
       const written = this.#log.write(this.#log.plan(request))
       noteHead(effects, written)
@@ -138,24 +152,27 @@ export class SqliteStore implements Store {
   transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>): Promise<{ result: Result; receipt?: Receipt }> {
     const inContext = AsyncLocalStorage.snapshot()
     return this.#writer.submitWork(2, async (effects) => {
-      const { result, requests } = await inContext(() => runWork(work, this.#sql))
-      const receipt = this.#appendAll(requests, effects)
-      return receipt === undefined ? { result } : { result, receipt }
+      const { result, requests } = await inContext(() => runWork(work, this.#tools))
+      const writes = await this.#record(requests, effects, inContext)
+      return writes.length === 0 ? { result } : { result, receipt: receiptOf(writes) }
     })
   }
 
   progress(
     change: Progress,
-    options: { append?: AppendRequest; work?: (tx: StoreTransaction) => Promise<void> } = {},
+    options: NonNullable<Parameters<Store['progress']>[1]> = {},
   ): Promise<Receipt | undefined> {
-    const { append, work } = options
-    if (work === undefined) {
-      return this.#writer.submit(2, append === undefined ? 0 : sizeOf(append), (effects) => {
+    const { append, documents = [], work } = options
+    if (work === undefined && append?.inline === undefined) {
+      const size = sizeOfDocuments(documents) + (append === undefined ? 0 : sizeOf(append))
+      return this.#writer.submit(2, size, (effects) => {
         this.#progress.check(change)
+        this.#log.documents.check(documents)
         const prepared = append === undefined ? undefined : this.#log.plan(append)
         this.#writeProgress(change, effects)
-        if (prepared === undefined) return undefined
-        const written = this.#log.write(prepared)
+        const written = prepared === undefined ? undefined : this.#log.write(prepared)
+        this.#log.documents.write(documents)
+        if (written === undefined) return undefined
         noteHead(effects, written)
         return receiptOf([written])
       })
@@ -163,10 +180,13 @@ export class SqliteStore implements Store {
     const inContext = AsyncLocalStorage.snapshot()
     return this.#writer.submitWork(2, async (effects) => {
       this.#progress.check(change)
-      const { requests } = await inContext(() => runWork(work, this.#sql))
-      const receipt = this.#appendAll(append === undefined ? requests : [...requests, append], effects)
+      const requests = work === undefined ? [] : (await inContext(() => runWork(work, this.#tools))).requests
+      const all = append === undefined ? requests : [...requests, append]
+      const writes = await this.#record(all, effects, inContext)
+      this.#log.documents.check(documents)
+      this.#log.documents.write(documents)
       this.#writeProgress(change, effects)
-      return receipt
+      return writes.length === 0 ? undefined : receiptOf(writes)
     })
   }
 
@@ -176,6 +196,14 @@ export class SqliteStore implements Store {
 
   watch(listener: (hint: Hint) => void): () => void {
     return this.#closed === undefined ? this.#watcher.watch(listener) : () => {}
+  }
+
+  inline(projection: InlineProjection): Promise<void> {
+    return this.#writer.submit(3, 0, () => this.#log.inlines.set(projection))
+  }
+
+  inlines(): Promise<readonly InlineProjection[]> {
+    return this.#reader.read(() => this.#inlines.list())
   }
 
   async expire(now: number): Promise<number> {
@@ -199,11 +227,25 @@ export class SqliteStore implements Store {
     this.#connection.close()
   }
 
-  #appendAll(requests: readonly AppendRequest[], effects: Effects): Receipt | undefined {
-    if (requests.length === 0) return undefined
-    const writes = requests.map((request) => this.#log.write(this.#log.plan(request)))
-    for (const written of writes) noteHead(effects, written)
-    return receiptOf(writes)
+  /** Each request sees what those before it wrote. */
+  async #record(
+    requests: readonly AppendRequest[],
+    effects: Effects,
+    inContext: <Result>(work: () => Result) => Result,
+  ): Promise<readonly Written[]> {
+    const writes: Written[] = []
+    for (const request of requests) {
+      const prepared = this.#log.plan(request)
+      const { inline } = request
+      const { fresh } = prepared.plan
+      if (inline !== undefined && fresh.length > 0) {
+        await inContext(() => runInline((tx) => inline.run(fresh, tx), this.#tools))
+      }
+      const written = this.#log.write(prepared)
+      noteHead(effects, written)
+      writes.push(written)
+    }
+    return writes
   }
 
   #writeProgress(change: Progress, effects: Effects): void {
@@ -216,8 +258,8 @@ function noteHead(effects: Effects, { head }: Written): void {
 }
 
 /** Near enough, and cheap: UTF-16 units. */
-function sizeOf({ events }: AppendRequest): number {
-  let size = 0
+function sizeOf({ events, documents }: AppendRequest): number {
+  let size = sizeOfDocuments(documents)
   for (const { data, metadata } of events) size += data.length + (metadata?.length ?? 0)
   return size
 }

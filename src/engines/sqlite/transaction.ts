@@ -1,7 +1,19 @@
 import { HodisaError } from '../../errors.ts'
-import type { AppendRequest } from '../../store/events.ts'
+import type { TransactionDocuments } from '../../store/documents.ts'
+import type { AppendRequest, InlineTransaction } from '../../store/events.ts'
 import type { SqlRows, StoreTransaction } from '../../store/port.ts'
+import type { Connection } from './connection.ts'
+import type { DocumentWriter } from './document-writer.ts'
+import { mapError } from './errors.ts'
 import type { SqlRunner } from './sql-tag.ts'
+
+/** What the work of a transaction is given to work with. */
+export interface Tools {
+  readonly connection: Connection
+  readonly file: string
+  readonly sql: SqlRunner
+  readonly documents: DocumentWriter
+}
 
 /**
  * Runs the user's work inside the open transaction, which everybody else waits for. What awaits only `tx` ends before the event
@@ -11,12 +23,33 @@ import type { SqlRunner } from './sql-tag.ts'
  */
 export async function runWork<Result>(
   work: (tx: StoreTransaction) => Promise<Result>,
-  sql: SqlRunner,
+  tools: Tools,
 ): Promise<{ result: Result; requests: readonly AppendRequest[] }> {
-  const tx = new OpenTransaction(sql)
+  const requests: AppendRequest[] = []
+  const result = await runInside(tools, (tx) =>
+    work({
+      ...tx.face,
+      append(request) {
+        tx.assertOpen()
+        requests.push(request)
+      },
+    }),
+  )
+  return { result, requests }
+}
+
+/** The same for work that belongs to an append. */
+export function runInline(work: (tx: InlineTransaction) => Promise<void>, tools: Tools): Promise<void> {
+  return runInside(tools, (tx) => work(tx.face))
+}
+
+async function runInside<Result>(tools: Tools, work: (tx: OpenTransaction) => Promise<Result>): Promise<Result> {
+  const tx = new OpenTransaction(tools)
   try {
-    const result = await beforeTheLoopTurns(() => work(tx.face))
-    return { result, requests: tx.requests }
+    const result = await beforeTheLoopTurns(() => work(tx))
+    // Else what comes next would be written outside of any transaction.
+    if (tools.connection.inTransaction) return result
+    throw new HodisaError('invalid-option', 'a statement of the work ended the transaction', {})
   } finally {
     tx.close()
   }
@@ -43,29 +76,42 @@ function beforeTheLoopTurns<Result>(work: () => Promise<Result>): Promise<Result
 }
 
 class OpenTransaction {
-  readonly requests: AppendRequest[] = []
-  readonly face: StoreTransaction
+  readonly face: InlineTransaction
+  readonly #file: string
   #open = true
 
-  constructor(sql: SqlRunner) {
+  constructor({ sql, documents, file }: Tools) {
+    this.#file = file
     this.face = {
-      sql: <Row>(parts: TemplateStringsArray, ...values: readonly unknown[]) => {
-        if (!this.#open) return quietly<SqlRows<Row>>(over())
-        try {
-          return Promise.resolve(sql.run(parts, values) as SqlRows<Row>)
-        } catch (error) {
-          return Promise.reject(error)
-        }
-      },
-      append: (request) => {
-        if (!this.#open) throw over()
-        this.requests.push(request)
-      },
+      sql: <Row>(parts: TemplateStringsArray, ...values: readonly unknown[]) =>
+        this.#atOnce(() => sql.run(parts, values) as SqlRows<Row>),
+      documents: {
+        get: (collection, ids) => this.#atOnce(() => documents.get(collection, ids)),
+        write: (writes) =>
+          this.#atOnce(() => {
+            documents.check(writes)
+            documents.write(writes)
+          }),
+      } satisfies TransactionDocuments,
     }
+  }
+
+  /** @throws {HodisaError} `context-dead` */
+  assertOpen(): void {
+    if (!this.#open) throw over()
   }
 
   close(): void {
     this.#open = false
+  }
+
+  #atOnce<Result>(action: () => Result): Promise<Result> {
+    if (!this.#open) return quietly(over())
+    try {
+      return Promise.resolve(action())
+    } catch (error) {
+      return Promise.reject(mapError(error, this.#file))
+    }
   }
 }
 

@@ -136,7 +136,7 @@ export function appendConformance(suite: Conformance): void {
     })
 
     check('refuses a condition of a kind it does not know', async ({ store }) => {
-      const unknown = { ...expecting('order-1', 'any'), kind: 'query' as 'expectedRevision' }
+      const unknown = { kind: 'query' as 'expectedRevision', stream: 'order-1', expected: 'any' as const }
       await refused('capability-missing', store.append(append(anEvent(), [unknown])))
       assert.equal(await store.head(), 0)
     })

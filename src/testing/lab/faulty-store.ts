@@ -3,9 +3,9 @@ import type { Store, StoreFactory, StoreTransaction } from '../../store/port.ts'
 import { type Faults, machineTime } from './faults.ts'
 import type { Lines } from './lines.ts'
 
-const PARTS = ['presence', 'groups', 'deadLetters']
+const PARTS = ['presence', 'groups', 'deadLetters', 'documents']
 const WRITES =
-  /^(append|progress|transaction|presence\.(join|beat|leave)|groups\.(update|forget)|deadLetters\.update|expire)$/
+  /^(append|progress|transaction|presence\.(join|beat|leave)|groups\.(update|forget)|deadLetters\.update|documents\.(define|drop|write)|inline|expire)$/
 
 type Call = (...args: readonly unknown[]) => Promise<unknown>
 

@@ -21,7 +21,7 @@ export interface Weather {
 type Work = (tx: StoreTransaction) => Promise<unknown>
 type Effects = NonNullable<Parameters<Store['progress']>[1]>
 
-const PARTS = ['presence', 'groups', 'deadLetters']
+const PARTS = ['presence', 'groups', 'deadLetters', 'documents']
 const WRITES = new Set([
   'append',
   'transaction',
@@ -30,6 +30,10 @@ const WRITES = new Set([
   'groups.update',
   'groups.forget',
   'deadLetters.update',
+  'documents.define',
+  'documents.drop',
+  'documents.write',
+  'inline',
 ])
 
 /**
