@@ -78,7 +78,7 @@ class HodisaApp {
     this.#preparer = new Preparer(registry, source, clock, codec, options.newId ?? newTypeId)
     this.#decoder = new Decoder(registry, codec)
     this.#writer = new Writer(store, this.#preparer)
-    this.#reader = new LogReader(store, this.#decoder)
+    this.#reader = new LogReader(store, this.#decoder, registry)
     this.#settling = new Settling(store, clock)
     this.deadLetters = new DeadLetters(store, { registry, decoder: this.#decoder, codec })
     this.services = new Services(store)
@@ -102,8 +102,7 @@ class HodisaApp {
 
   async get(id: string): Promise<RecordedEvent | undefined> {
     assertId(id)
-    const [stored] = await this.#whileOpen(() => this.#store.byIds([id]))
-    return stored && this.#decoder.decode(stored)
+    return this.#whileOpen(() => this.#reader.get(id))
   }
 
   service(name: string, options: ServiceOptions = {}): Service<readonly AnyEventDefinition[]> {

@@ -34,7 +34,6 @@ export {
   type EventOptions,
   type InputOf,
   type PlainData,
-  type Upcaster,
   unchecked,
 } from './event/definition.ts'
 export type { Duration } from './event/duration.ts'
@@ -42,6 +41,7 @@ export type { IdMaker } from './event/id.ts'
 export { systemEvents } from './event/system.ts'
 export type { RecordedOf, TypeOf } from './event/typed.ts'
 export type { EventExtras, EventKind, EventMetadata, NewEvent, RecordedEvent } from './event/types.ts'
+export { type Dropped, dropped, type Split, splitInto, type Upcaster } from './event/upcasting.ts'
 export type { Codec, CodecSubject } from './log/codec.ts'
 export type { LogPlace, ReadOptions, TailOptions } from './log/read.ts'
 export type { Transaction } from './log/transaction.ts'

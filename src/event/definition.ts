@@ -3,26 +3,33 @@ import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from './duration.ts'
 import { assertCategory, assertType } from './names.ts'
 import type { EventExtras, EventKind, NewEvent } from './types.ts'
+import type { MissingSteps, UpcastChain, Upcaster } from './upcasting.ts'
 
 /** Data of an event that was defined without a schema: any JSON object. */
 export type PlainData = { readonly [key: string]: unknown }
 
-/** Brings the data of one version to the next. Pure; applied on read. */
-export type Upcaster = (data: never) => unknown
-
-export interface EventOptions<Schema extends StandardSchemaV1> {
+/** `Steps` is what each upcaster takes, by the version it starts from. */
+export interface EventOptions<Schema extends StandardSchemaV1, Version extends number = number, Steps = unknown> {
   /** Any Standard Schema v1 (Zod, Valibot, ArkType …). What is recorded is its output. */
   readonly schema?: Schema
   /** Version of the schema, from 1 (default). */
-  readonly version?: number
+  readonly version?: Version
+  /**
+   * Types that this event was recorded as before it was renamed, the oldest first. Such events are read, and handled, as this
+   * type; the versions go on counting over all names.
+   */
+  readonly was?: readonly string[]
   /** `domain` (default), `system` or `integration`. */
   readonly kind?: EventKind
   /** The id part of the stream the event is recorded in; without it the event belongs to no stream. */
   readonly stream?: (data: StandardSchemaV1.InferOutput<Schema>) => string
-  /** The category of the stream; the first segment of the type by default. */
+  /** The category of the stream; by default the first segment of the type, of the oldest one where it was renamed. */
   readonly category?: string
-  /** For every older version, the step to the next one. */
-  readonly upcast?: Readonly<Record<number, Upcaster>>
+  /**
+   * For every older version, the step to the next one, up to what the schema gives out. A step may also give `dropped` or
+   * `splitInto(…)`.
+   */
+  readonly upcast?: UpcastChain<Steps, Version, StandardSchemaV1.InferOutput<Schema>>
   /** How long a `system` event is kept, e.g. `'7d'`. */
   readonly keep?: Duration
 }
@@ -37,6 +44,8 @@ export interface EventDefinition<Type extends string = string, Input = never, Ou
   readonly schema: StandardSchemaV1<Input, Output> | undefined
   readonly streamId: ((data: Output) => string) | undefined
   readonly upcasters: ReadonlyMap<number, Upcaster>
+  /** Types that it was recorded as before, the oldest first. */
+  readonly was: readonly string[]
   /** Milliseconds that the event is kept; absent: for ever. */
   readonly keep: number | undefined
 }
@@ -44,7 +53,7 @@ export interface EventDefinition<Type extends string = string, Input = never, Ou
 /** Any definition, whatever its data. */
 export type AnyEventDefinition = Pick<
   EventDefinition,
-  'type' | 'version' | 'kind' | 'category' | 'upcasters' | 'keep'
+  'type' | 'version' | 'kind' | 'category' | 'upcasters' | 'was' | 'keep'
 > & {
   (data: never, extras?: EventExtras): NewEvent
   readonly schema: StandardSchemaV1<never, unknown> | StandardSchemaV1 | undefined
@@ -56,6 +65,7 @@ export type InputOf<Definition> = Definition extends EventDefinition<string, inf
 /** What handlers of the event get. */
 export type DataOf<Definition> = Definition extends EventDefinition<string, infer _, infer Output> ? Output : never
 
+const OWN = 'hodisa'
 const KINDS: readonly EventKind[] = ['domain', 'system', 'integration']
 
 /**
@@ -64,15 +74,20 @@ const KINDS: readonly EventKind[] = ['domain', 'system', 'integration']
  * @param type one or more camelCase segments, dot-separated, in the past tense: `order.created`.
  * @throws {HodisaError} `invalid-definition` or `invalid-name`, naming the option and the rule.
  */
-export function defineEvent<const Type extends string, Schema extends StandardSchemaV1 = StandardSchemaV1<PlainData>>(
+export function defineEvent<
+  const Type extends string,
+  Schema extends StandardSchemaV1 = StandardSchemaV1<PlainData>,
+  const Version extends number = 1,
+  Steps = unknown,
+>(
   type: Type,
-  options: EventOptions<Schema> = {},
+  options?: EventOptions<Schema, Version, Steps> & MissingSteps<Steps, Version>,
 ): EventDefinition<Type, StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
   assertType(type)
-  if (type.split('.', 1)[0] === 'hodisa') {
-    throw new HodisaError('invalid-name', `event ${type}: "hodisa" is for the framework's own events`, { type })
+  if (type.split('.', 1)[0] === OWN) {
+    throw new HodisaError('invalid-name', `event ${type}: "${OWN}" is for the framework's own events`, { type })
   }
-  return defineReserved(type, options)
+  return defineReserved<Type, Schema>(type, options)
 }
 
 /** The same for the framework's own events. */
@@ -97,7 +112,9 @@ export function defineReserved<
     throw invalid('stream must be a function from the data to the id part of the stream', {})
   }
   if (options.keep !== undefined && kind !== 'system') throw invalid('keep is for events of kind system', { kind })
-  const category = options.category ?? type.split('.', 1).join()
+  const was = formerTypes(type, options.was ?? [])
+  // The oldest name's: a rename must not move events to other streams.
+  const category = options.category ?? (was[0] ?? type).split('.', 1).join()
   assertCategory(category)
 
   const make = (data: StandardSchemaV1.InferInput<Schema>, extras?: EventExtras) =>
@@ -109,6 +126,7 @@ export function defineReserved<
     schema: options.schema,
     streamId: options.stream,
     upcasters: upcastChain(type, version, options.upcast ?? {}),
+    was,
     keep: options.keep === undefined ? undefined : milliseconds(options.keep, 'keep'),
   }
   // `type` and the rest become properties of the function; its own `name` shows the type in stack traces.
@@ -133,6 +151,18 @@ function isStandardSchema(schema: unknown): schema is StandardSchemaV1 {
     '~standard' in schema &&
     typeof (schema as StandardSchemaV1)['~standard']?.validate === 'function'
   )
+}
+
+function formerTypes(type: string, was: unknown): readonly string[] {
+  const invalid = (rule: string) =>
+    new HodisaError('invalid-definition', `event ${type}: was must ${rule}`, { type, was: String(was) })
+  if (!Array.isArray(was)) throw invalid('be an array of types')
+  for (const former of was) assertType(former)
+  if (new Set([type, ...was]).size <= was.length) throw invalid('name other types than its own, each once')
+  if (was.some((former: string) => former.split('.', 1)[0] === OWN) && type.split('.', 1)[0] !== OWN) {
+    throw invalid(`not name types of "${OWN}"`)
+  }
+  return Object.freeze([...was])
 }
 
 function upcastChain(type: string, version: number, steps: Readonly<Record<number, Upcaster>>): Map<number, Upcaster> {

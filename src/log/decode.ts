@@ -1,6 +1,5 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
-import type { AnyEventDefinition } from '../event/definition.ts'
 import type { Registry } from '../event/registry.ts'
 import type { EventMetadata, NewEvent, RecordedEvent } from '../event/types.ts'
 import { upcast, upcastFailed } from '../event/upcast.ts'
@@ -8,12 +7,6 @@ import { dropped } from '../event/upcasting.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Codec } from './codec.ts'
 import { validateData } from './prepare.ts'
-
-/** A stored event that has a stream. */
-export type InStream = StoredEvent & { readonly stream: string; readonly revision: number }
-
-/** A recorded event that has a stream, without its position. */
-export type EventInStream = Omit<RecordedEvent, 'position'> & Pick<InStream, 'stream' | 'revision'>
 
 /**
  * Turns stored events into recorded ones: decoded, parsed, brought to the current type and version; a fresh copy each time. What
@@ -36,9 +29,7 @@ export class Decoder {
    */
   parts(stored: StoredEvent): readonly RecordedEvent[] | Promise<readonly RecordedEvent[]> {
     const text = this.#text(stored)
-    return typeof text === 'string'
-      ? this.#parts(stored, text)
-      : text.then((plain) => this.#parts(stored, plain))
+    return typeof text === 'string' ? this.#parts(stored, text) : text.then((plain) => this.#parts(stored, plain))
   }
 
   /** The first of its parts; one that was dropped as it was recorded. */

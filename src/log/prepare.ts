@@ -76,7 +76,7 @@ export class Preparer {
     const now = this.#clock.now()
     return {
       id,
-      fingerprint: extras.id === undefined ? null : fingerprintOf(event, stream, key, text),
+      fingerprint: extras.id === undefined ? null : fingerprintOf(definition, event, stream, key, text),
       type: definition.type,
       version: definition.version,
       kind: definition.kind,
@@ -173,12 +173,22 @@ function streamOf(definition: AnyEventDefinition, data: unknown): string | null 
   throw new HodisaError('invalid-name', `event ${type}: its stream function must give an id, not ${shown}`, { type })
 }
 
-/** Over the input, so that a default the schema fills in anew (a time, an id) does not make the same call another one. */
-function fingerprintOf(event: NewEvent, stream: string | null, key: string | null, recorded: string): string {
+/**
+ * Over the input, so that a default the schema fills in anew (a time, an id) does not make the same call another one; and over the
+ * oldest name of the type, so that neither does a rename.
+ */
+function fingerprintOf(
+  definition: AnyEventDefinition,
+  event: NewEvent,
+  stream: string | null,
+  key: string | null,
+  recorded: string,
+): string {
+  const [type = definition.type] = definition.was
   try {
-    return fingerprint({ type: event.type, stream, key, input: event.data })
+    return fingerprint({ type, stream, key, input: event.data })
   } catch {
-    return fingerprint({ type: event.type, stream, key, input: recorded }) // input that JSON cannot write, such as a bigint
+    return fingerprint({ type, stream, key, input: recorded }) // input that JSON cannot write, such as a bigint
   }
 }
 

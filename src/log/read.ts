@@ -2,10 +2,11 @@ import { HodisaError } from '../errors.ts'
 import { assertOptions, assertTexts, invalidOption } from '../event/input.ts'
 import { assertStream } from '../event/names.ts'
 import { parsePattern } from '../event/pattern.ts'
+import type { Registry } from '../event/registry.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { StoredEvent } from '../store/events.ts'
-import type { LogQuery, Store } from '../store/port.ts'
-import type { Decoder } from './decode.ts'
+import type { LogFilter, LogQuery, Store } from '../store/port.ts'
+import { type Decoder, recordedIdOf } from './decode.ts'
 
 /** A place in the log: a position, the start, the end, or a time (the store's clock). */
 export type LogPlace = number | 'start' | 'now' | Date
@@ -40,11 +41,26 @@ const POLL_EVERY = 1_000
 export class LogReader {
   readonly #store: Store
   readonly #decoder: Decoder
+  readonly #registry: Registry
   readonly #over = new AbortController()
 
-  constructor(store: Store, decoder: Decoder) {
+  constructor(store: Store, decoder: Decoder, registry: Registry) {
     this.#store = store
     this.#decoder = decoder
+    this.#registry = registry
+  }
+
+  /** The event with this id; undefined where there is none, and for one that an upcaster dropped. */
+  async get(id: string): Promise<RecordedEvent | undefined> {
+    const own = await this.#parts(id)
+    const from = recordedIdOf(id)
+    const parts = own.length > 0 || from === undefined ? own : await this.#parts(from)
+    return parts.find((part) => part.id === id)
+  }
+
+  async #parts(id: string): Promise<readonly RecordedEvent[]> {
+    const [stored] = await this.#store.byIds([id])
+    return stored === undefined ? [] : this.#decoder.parts(stored)
   }
 
   /** Ends at the head. */
@@ -53,9 +69,13 @@ export class LogReader {
     const events = options.stream === undefined ? this.#log(options) : this.#stream(options.stream, options)
     let left = options.limit ?? Number.POSITIVE_INFINITY
     if (left === 0) return
+    const wanted = this.#partsWanted(options)
     for await (const stored of events) {
-      yield this.#decoder.decode(stored)
-      if (--left <= 0) return
+      const parts = wanted(stored, await this.#decoder.parts(stored))
+      for (const event of options.backwards ? parts.toReversed() : parts) {
+        yield event
+        if (--left <= 0) return
+      }
     }
   }
 
@@ -71,7 +91,8 @@ export class LogReader {
     const over = this.#over.signal
     if (over.aborted) throw new HodisaError('app-stopped', 'the app was stopped: it reads no more')
     const signal = options.signal === undefined ? over : AbortSignal.any([over, options.signal])
-    const filter = filterOf(options)
+    const filter = this.#filterOf(options)
+    const wanted = this.#partsWanted(options)
     let after = await positionBefore(this.#store, from)
     let wake = Promise.withResolvers<void>()
     const rouse = () => wake.resolve()
@@ -85,7 +106,7 @@ export class LogReader {
         const page = await this.#store.readLog({ ...filter, after, limit: PAGE })
         for (const stored of page.events) {
           if (ended()) return
-          yield this.#decoder.decode(stored)
+          yield* wanted(stored, await this.#decoder.parts(stored))
         }
         after = page.scanned
         if (page.end) {
@@ -104,7 +125,7 @@ export class LogReader {
 
   async *#log(options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
     const { from = 'start', to, backwards = false } = options
-    const filter = filterOf(options)
+    const filter = this.#filterOf(options)
     let after = await positionBefore(this.#store, from)
     let until = to instanceof Date ? await this.#store.positionAt(to.getTime()) : (to ?? (await this.#store.head()))
     while (until > after) {
@@ -119,7 +140,7 @@ export class LogReader {
 
   async *#stream(stream: string, options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
     const { backwards = false, limit = Number.POSITIVE_INFINITY } = options
-    const matches = matcherOf(options)
+    const matches = matcherOf(this.#filterOf(options))
     let from = typeof options.from === 'number' ? options.from : 1
     let to = typeof options.to === 'number' ? options.to : Number.MAX_SAFE_INTEGER
     const recordedUntil = options.to instanceof Date ? { recordedUntil: options.to.getTime() } : {}
@@ -141,6 +162,24 @@ export class LogReader {
       else from = last + 1
     }
   }
+
+  /** What the store is asked for: an event answers to its type, and to the types it was recorded as. */
+  #filterOf({ types, correlationId, causationId }: ReadOptions) {
+    return {
+      ...(types !== undefined && { types: this.#registry.recordedAs([types].flat()) }),
+      ...(correlationId !== undefined && { correlationId }),
+      ...(causationId !== undefined && { causationId }),
+    }
+  }
+
+  /** Of an event that was split, the parts whose types are wanted; the event itself was found by the store. */
+  #partsWanted({ types }: ReadOptions) {
+    const patterns = types === undefined ? undefined : [types].flat().map(parsePattern)
+    return ({ id }: StoredEvent, parts: readonly RecordedEvent[]): readonly RecordedEvent[] =>
+      patterns === undefined
+        ? parts
+        : parts.filter((part) => part.id === id || patterns.some((pattern) => pattern.matches(part.type)))
+  }
 }
 
 /** The last position before a place: after it, the place begins. */
@@ -151,16 +190,8 @@ export async function positionBefore(store: Store, place: LogPlace): Promise<num
   return Math.max(0, place - 1)
 }
 
-function filterOf({ types, correlationId, causationId }: ReadOptions) {
-  return {
-    ...(types !== undefined && { types: typeof types === 'string' ? [types] : types }),
-    ...(correlationId !== undefined && { correlationId }),
-    ...(causationId !== undefined && { causationId }),
-  }
-}
-
-function matcherOf({ types, correlationId, causationId }: ReadOptions): (stored: StoredEvent) => boolean {
-  const patterns = types === undefined ? undefined : [types].flat().map(parsePattern)
+function matcherOf({ types, correlationId, causationId }: LogFilter): (stored: StoredEvent) => boolean {
+  const patterns = types?.map(parsePattern)
   return (stored) =>
     (patterns === undefined || patterns.some((pattern) => pattern.matches(stored.type))) &&
     (correlationId === undefined || stored.correlationId === correlationId) &&
