@@ -42,6 +42,12 @@ export const ERRORS = {
   'outbox-no-transaction': 'Begin a transaction on the connection before you publish through its outbox.',
   'outbox-other-store': 'Use a connection to the same database as the app.',
   'outbox-not-durable': 'Set `pragma synchronous = full` on the connection, or open the app with durability "os".',
+  // aggregates
+  'invalid-decision': 'Correct the command: it may return events of its aggregate, reject(…), or nothing.',
+  'evolve-failed': 'Correct `evolve`: it must take every event that was ever recorded, and return a new state.',
+  'aggregate-too-old':
+    'Newer code recorded this event: deploy that code here, or keep the definition in `events` of the aggregate.',
+  'nested-execution': 'Do not execute inside a command: decide on several aggregates with app.decide.',
   // delivery
   'lease-lost': 'Nothing to do: another instance has taken over this share and handles the event.',
   'context-dead': 'Finish within `timeout`, or raise it: this attempt is over and may not write any more.',
