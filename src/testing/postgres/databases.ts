@@ -14,17 +14,13 @@ export async function dropDatabase(server: string, database: string): Promise<vo
   await execute(server, `drop database if exists ${quoted(name)} with (force)`)
 }
 
-/** Also what is in it. */
-export async function dropSchema(database: string, schema: string): Promise<void> {
-  await execute(database, `drop schema if exists ${quoted(schema)} cascade`)
-}
-
 /** A name that nothing else has. */
 export function newName(prefix: string): string {
   return `${prefix}${randomBytes(8).toString('hex')}`
 }
 
-async function execute(url: string, sql: string): Promise<void> {
+/** Runs statements on a connection of their own. */
+export async function execute(url: string, sql: string): Promise<void> {
   // An optional peer of the package: whoever runs a server has it.
   const { Client } = (await import('pg')).default
   const client = new Client({ connectionString: url })
