@@ -46,7 +46,8 @@ export class DocumentTable {
   }
 
   get(collection: string, ids: readonly string[]): ReadonlyMap<string, string> {
-    return found(ids, (id) => this.table(collection).documents.get(id))
+    const { documents } = this.table(collection)
+    return found(ids, (id) => documents.get(id))
   }
 
   find(collection: string, query: DocumentQuery): readonly StoredDocument[] {

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import { letterValues, PUT_LETTER } from './progress.ts'
 import type { Reader } from './reader.ts'
 import type { Signals } from './signals.ts'
-import { storedJson } from './stored-json.ts'
+import { storedJson } from '../../store/stored-json.ts'
 import type { Effects, Writer } from './writer.ts'
 
 interface LetterRow extends Omit<StoredDeadLetter, 'error'> {

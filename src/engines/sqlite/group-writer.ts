@@ -3,7 +3,7 @@ import { BUCKETS } from '../../event/bucket.ts'
 import { type GroupUpdate, type Lease, type LeaseChange, rewound } from '../../store/groups.ts'
 import type { Connection } from './connection.ts'
 import type { Signals } from './signals.ts'
-import { storedJson } from './stored-json.ts'
+import { storedJson } from '../../store/stored-json.ts'
 import type { Effects } from './writer.ts'
 
 type LeaseRow = Omit<Lease, 'covered' | 'needs' | 'carefulUntil'> & { readonly covered: string | null }

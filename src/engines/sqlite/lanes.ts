@@ -18,10 +18,14 @@ export interface Pending {
 
 export interface Batch {
   readonly quick: readonly Pending[]
-  /** To be run after the quick ones, so that no work has run yet when a quick one spoils the transaction. */
+  /**
+   * To be run after the quick ones, so that no work has run yet when a quick one spoils the transaction. Appends that came
+   * behind a slow one are among them: appends keep their order.
+   */
   readonly slow: readonly Pending[]
 }
 
+export const APPENDS: Lane = 1
 const MOST_OPERATIONS = 1024
 const MOST_BYTES = 16 * 1024 * 1024
 /** Of every lane, however much waits in the lanes before it. */
@@ -61,11 +65,13 @@ export class Lanes {
     let bytes = 0
     for (const lane of appendsLast ? [life, progress, rest, appends] : this.#lanes) {
       let count = 0
+      let behind = false
       for (const pending of lane) {
         const taken = quick.length + slow.length
         if (pending.alone && taken > 0) break
         if ((taken >= MOST_OPERATIONS || bytes >= MOST_BYTES) && count >= ALWAYS) break
-        ;(pending.slow ? slow : quick).push(pending)
+        behind ||= pending.slow && pending.lane === APPENDS
+        ;(pending.slow || behind ? slow : quick).push(pending)
         bytes += pending.bytes
         count += 1
         if (pending.alone) break

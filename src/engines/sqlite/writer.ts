@@ -2,7 +2,7 @@ import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
 import { type Connection, type Patience, retryDelay } from './connection.ts'
 import { busyTooLong, closed, isBusy, mapError } from './errors.ts'
-import { type Lane, Lanes, type Pending } from './lanes.ts'
+import { APPENDS, type Batch, type Lane, Lanes, type Pending } from './lanes.ts'
 
 /** What a transaction changed, for those who wait for changes. */
 export interface Effects {
@@ -125,16 +125,14 @@ export class Writer {
     const batch = this.#lanes.take(this.#overran)
     this.#overran = false
     const effects: Effects = { head: 0, groups: 0 }
-    const finished = this.#runQuick(batch.quick, effects)
-    if (finished === undefined) {
-      this.#lanes.putBack(batch.slow)
-      this.#next()
-    } else if (batch.slow.length === 0) {
-      this.#finish(finished, effects)
+    const ran = this.#runQuick(batch, effects)
+    if (ran === undefined) this.#next()
+    else if (ran.slow.length === 0) {
+      this.#finish(ran.finished, effects)
       this.#next()
     } else {
       this.#working = true
-      void this.#runSlow(batch.slow, finished, effects).finally(() => {
+      void this.#runSlow(ran.slow, ran.finished, effects).finally(() => {
         this.#working = false
         this.#next()
       })
@@ -178,15 +176,14 @@ export class Writer {
     return true
   }
 
-  /** Undefined where the transaction had to be given up: then its members are back in their lanes. */
-  #runQuick(quick: readonly Pending[], effects: Effects): Finished[] | undefined {
+  /** With what may be run next. Undefined where the transaction had to be given up: then its members are back in their lanes. */
+  #runQuick({ quick, slow }: Batch, effects: Effects): { finished: Finished[]; slow: readonly Pending[] } | undefined {
     const finished: Finished[] = []
     const start = performance.now()
     for (const [index, pending] of quick.entries()) {
       if (index > 0 && performance.now() - start > LONGEST_BATCH) {
-        this.#lanes.putBack(quick.slice(index))
         this.#overran = true
-        break
+        return { finished, slow: this.#putOff(quick.slice(index), slow) }
       }
       try {
         finished.push({ pending, failed: false, outcome: pending.run(effects) })
@@ -197,20 +194,28 @@ export class Writer {
         }
         this.#giveUp()
         if (pending.alone || quick.length === 1) {
+          this.#lanes.putBack(slow)
           pending.reject(mapError(error, this.#patience.file))
           return undefined
         }
         // It may have written something: each tries again by itself, so that only the culprit fails.
         for (const member of quick) member.alone = true
-        this.#lanes.putBack(quick)
+        this.#lanes.putBack([...quick, ...slow])
         return undefined
       }
     }
-    return finished
+    return { finished, slow }
+  }
+
+  /** Puts the quick ones back; tells which of the slow ones need not wait for them, as appends do that came behind appends. */
+  #putOff(quick: readonly Pending[], slow: readonly Pending[]): readonly Pending[] {
+    const behind = quick.some(({ lane }) => lane === APPENDS)
+    const waiting = slow.filter(({ lane }) => behind && lane === APPENDS)
+    this.#lanes.putBack([...quick, ...waiting])
+    return slow.filter((pending) => !waiting.includes(pending))
   }
 
   async #runSlow(slow: readonly Pending[], finished: Finished[], effects: Effects): Promise<void> {
-    const quick = finished.length
     const start = performance.now()
     for (const [index, pending] of slow.entries()) {
       if (index > 0 && performance.now() - start > LONGEST_BATCH) {
@@ -229,12 +234,12 @@ export class Writer {
         if (finished.at(-1)?.pending === pending) finished.pop()
         finished.push({ pending, failed: true, outcome: error })
         if (this.#undoneToSavepoint()) continue
-        this.#abandon(finished, quick, slow.slice(index + 1), error)
+        this.#abandon(finished, slow.slice(index + 1), error)
         return
       }
       if (!this.#connection.inTransaction) {
         const error = new HodisaError('invalid-option', 'a statement of the work ended the transaction', {})
-        this.#abandon(finished, quick, slow.slice(index + 1), error)
+        this.#abandon(finished, slow.slice(index + 1), error)
         return
       }
     }
@@ -254,12 +259,12 @@ export class Writer {
   }
 
   /** SQLite gave up the whole transaction, as on a full disk. Work that ran must not run twice, so it fails; others go again. */
-  #abandon(finished: readonly Finished[], quick: number, waiting: readonly Pending[], error: unknown): void {
+  #abandon(finished: readonly Finished[], waiting: readonly Pending[], error: unknown): void {
     this.#giveUp()
     const again: Pending[] = []
-    for (const [index, { pending, failed, outcome }] of finished.entries()) {
+    for (const { pending, failed, outcome } of finished) {
       if (failed) pending.reject(outcome)
-      else if (index >= quick) pending.reject(error)
+      else if (pending.slow) pending.reject(error)
       else again.push(pending)
     }
     this.#lanes.putBack([...again, ...waiting])

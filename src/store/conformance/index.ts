@@ -1,8 +1,12 @@
 import { appendConformance } from './append.ts'
 import { deadLettersConformance } from './dead-letters.ts'
+import { documentSearchConformance } from './document-search.ts'
+import { documentWritesConformance } from './document-writes.ts'
+import { documentsConformance } from './documents.ts'
 import { expectedRevisionConformance } from './expected-revision.ts'
 import { groupsConformance } from './groups.ts'
 import { idempotencyConformance } from './idempotency.ts'
+import { inlineConformance } from './inline.ts'
 import { lifecycleConformance } from './lifecycle.ts'
 import { limitsConformance } from './limits.ts'
 import { logConformance } from './log.ts'
@@ -38,6 +42,10 @@ export function conformance(suite: Conformance): void {
     groupsConformance(suite)
     progressConformance(suite)
     deadLettersConformance(suite)
+    documentsConformance(suite)
+    documentSearchConformance(suite)
+    documentWritesConformance(suite)
+    inlineConformance(suite)
     lifecycleConformance(suite)
   })
 }

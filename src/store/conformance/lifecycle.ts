@@ -83,6 +83,8 @@ export function lifecycleConformance(suite: Conformance): void {
       await refused('store-unavailable', store.streamRevision('order-1'))
       await refused('store-unavailable', store.groups.read('email'))
       await refused('store-unavailable', store.presence.beat('a'))
+      await refused('store-unavailable', store.documents.get('view', ['a']))
+      await refused('store-unavailable', store.documents.write([]))
       await refused(
         'store-unavailable',
         store.transaction(async () => undefined),
@@ -92,10 +94,15 @@ export function lifecycleConformance(suite: Conformance): void {
     check('loses nothing: a new connection reads it all', async ({ store, another }) => {
       await store.append(append(eventsOf('order-1', 3)))
       await store.groups.update('email', 0, { paused: 'by hand' })
+      await store.documents.define({ name: 'view', indexes: [] })
+      await store.documents.write([{ collection: 'view', id: 'a', data: '1' }])
+      await store.inline({ name: 'counts', types: ['thing.*'] })
       await store.close()
       const again = await another()
       assert.equal(await again.streamRevision('order-1'), 3)
       assert.equal((await again.groups.read('email')).paused, 'by hand')
+      assert.equal((await again.documents.get('view', ['a'])).get('a'), '1')
+      assert.equal((await again.inlines()).length, 1)
     })
   })
 }

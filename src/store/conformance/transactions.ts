@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { anEvent, append, eventsOf, expecting, identified } from './events.ts'
-import { type Bench, type Conformance, capable, checks, idsIn, readAll, refused } from './suite.ts'
+import { type Bench, type Conformance, capable, checks, gate, idsIn, readAll, refused } from './suite.ts'
 
 /** `transaction`, and what readers see while one is open. */
 export function transactionsConformance(suite: Conformance): void {
@@ -16,6 +16,11 @@ export function transactionsConformance(suite: Conformance): void {
           )
         },
       }),
+    )
+
+  const exclusive = (behaviour: string, { yes, no }: Record<'yes' | 'no', (bench: Bench) => Promise<void>>) =>
+    check(behaviour, (bench) =>
+      capable(bench.store, 'exclusiveTransactions', { yes: () => yes(bench), no: () => no(bench) }),
     )
 
   suite.describe('a transaction', () => {
@@ -98,32 +103,63 @@ export function transactionsConformance(suite: Conformance): void {
       assert.equal(await store.head(), 0)
     })
 
-    check('that writes on the store itself is refused instead of waiting for itself', async ({ store }) => {
-      await refused(
-        'commit-awaited-io',
-        store.transaction(async (tx) => {
+    exclusive('that writes on the store itself is refused instead of waiting for itself', {
+      async yes({ store }) {
+        await refused(
+          'commit-awaited-io',
+          store.transaction(async (tx) => {
+            tx.append(append(identified('evt_inside')))
+            await store.append(append(anEvent()))
+          }),
+        )
+        assert.deepEqual(await store.byIds(['evt_inside']), [])
+        assert.equal((await store.append(append(identified('evt_after')))).duplicate, false)
+      },
+      async no({ store }) {
+        await store.transaction(async (tx) => {
           tx.append(append(identified('evt_inside')))
-          await store.append(append(anEvent()))
-        }),
-      )
-      assert.deepEqual(await store.byIds(['evt_inside']), [])
-      assert.equal((await store.append(append(identified('evt_after')))).duplicate, false)
+          await store.append(append(identified('evt_beside')))
+          assert.equal((await store.byIds(['evt_beside', 'evt_inside'])).length, 1)
+        })
+        assert.equal((await store.byIds(['evt_beside', 'evt_inside'])).length, 2)
+      },
     })
 
-    check('runs apart from the others', async ({ store }) => {
-      const order: string[] = []
-      const one = (name: string) =>
-        store.transaction(async (tx) => {
-          order.push(`${name} begins`)
-          tx.append(append(anEvent({ stream: 'order-1' })))
-          await Promise.resolve()
-          order.push(`${name} ends`)
-        })
-      await Promise.all([one('a'), one('b'), one('c')])
-      for (let index = 0; index < order.length; index += 2) {
-        assert.equal(order[index]?.replace('begins', 'ends'), order[index + 1])
-      }
-      assert.equal(await store.streamRevision('order-1'), 3)
+    exclusive('runs apart from the others', {
+      async yes({ store }) {
+        const order: string[] = []
+        const one = (name: string) =>
+          store.transaction(async (tx) => {
+            order.push(`${name} begins`)
+            tx.append(append(anEvent({ stream: 'order-1' })))
+            await Promise.resolve()
+            order.push(`${name} ends`)
+          })
+        await Promise.all([one('a'), one('b'), one('c')])
+        for (let index = 0; index < order.length; index += 2) {
+          assert.equal(order[index]?.replace('begins', 'ends'), order[index + 1])
+        }
+        assert.equal(await store.streamRevision('order-1'), 3)
+      },
+      async no({ store, another }) {
+        const other = await another()
+        const inside = [gate(), gate()] as const
+        // Each ends only when the other has begun, and both write to one stream.
+        const one = (each: typeof store, mine: 0 | 1, theirs: 0 | 1) =>
+          each.transaction(async (tx) => {
+            tx.append(append(eventsOf('order-1', 2)))
+            tx.append(append(anEvent({ stream: `own-${mine}` })))
+            inside[mine].open()
+            await inside[theirs].opened
+          })
+        await Promise.all([one(store, 0, 1), one(other, 1, 0)])
+        const events = await store.readStream({ stream: 'order-1', limit: 9 })
+        assert.deepEqual(
+          events.map(({ revision }) => revision),
+          [1, 2, 3, 4],
+        )
+        assert.deepEqual([await store.streamRevision('own-0'), await store.streamRevision('own-1')], [1, 1])
+      },
     })
   })
 

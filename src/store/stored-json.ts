@@ -1,4 +1,4 @@
-import { HodisaError } from '../../errors.ts'
+import { HodisaError } from '../errors.ts'
 
 /**
  * What a column holds as JSON.
