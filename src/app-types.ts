@@ -1,3 +1,4 @@
+import type { AggregateMethods } from './aggregate/app-types.ts'
 import type { BatchHandler, Handler } from './delivery/context.ts'
 import type { DeadLetters } from './delivery/dead-letters.ts'
 import type { Explanation } from './delivery/explain/explanation.ts'
@@ -76,7 +77,8 @@ export interface QueryConnection {
 }
 
 /** One program on the log: it publishes, reads, and runs services. */
-export interface App<Definitions extends readonly AnyEventDefinition[] = readonly AnyEventDefinition[]> {
+export interface App<Definitions extends readonly AnyEventDefinition[] = readonly AnyEventDefinition[]>
+  extends AggregateMethods {
   readonly source: string
   /**
    * Records events; resolves when they are durable. All of them are recorded, or none.

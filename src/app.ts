@@ -1,3 +1,4 @@
+import { Aggregates } from './aggregate/aggregates.ts'
 import type { App, HodisaOptions, Outbox, Service } from './app-types.ts'
 import { systemClock } from './clock.ts'
 import { DeadLetters } from './delivery/dead-letters.ts'
@@ -63,6 +64,7 @@ class HodisaApp {
   readonly #writer: Writer
   readonly #reader: LogReader
   readonly #settling: Settling
+  readonly #aggregates: Aggregates
   readonly #builders = new Map<string, ServiceBuilder>()
   #delivery: Delivery | undefined
   #starting: Promise<void> | undefined
@@ -80,6 +82,10 @@ class HodisaApp {
     this.#writer = new Writer(store, this.#preparer)
     this.#reader = new LogReader(store, this.#decoder, registry)
     this.#settling = new Settling(store, clock)
+    this.#aggregates = new Aggregates({
+      ...{ store, registry, preparer: this.#preparer, decoder: this.#decoder },
+      ...{ codec, clock, logger: options.logger, random: options.random ?? Math.random },
+    })
     this.deadLetters = new DeadLetters(store, { registry, decoder: this.#decoder, codec })
     this.services = new Services(store)
   }
@@ -90,6 +96,18 @@ class HodisaApp {
 
   append(writes: readonly StreamAppend[], extras?: Parameters<Writer['append']>[1]): Promise<Receipt> {
     return this.#whileOpen(() => this.#writer.append(writes, extras))
+  }
+
+  execute(...args: Parameters<Aggregates['execute']>) {
+    return this.#whileOpen(() => this.#aggregates.execute(...args))
+  }
+
+  decide(...args: Parameters<Aggregates['decide']>) {
+    return this.#whileOpen(() => this.#aggregates.decide(...args))
+  }
+
+  load(...args: Parameters<Aggregates['load']>) {
+    return this.#whileOpen(() => this.#aggregates.load(...args))
   }
 
   read(...args: Parameters<LogReader['read']>) {
@@ -205,6 +223,7 @@ class HodisaApp {
       await this.#delivery?.stop(timeout)
     } finally {
       this.#stopped = true
+      await this.#aggregates.stop()
       await this.#store.close()
     }
   }

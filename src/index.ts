@@ -1,4 +1,35 @@
 /** The public face of `hodisa`. Engines are at `hodisa/sqlite` and `hodisa/memory`, tools for tests at `hodisa/testing`. */
+export type {
+  AggregateReference,
+  DecidedFor,
+  DecidedTogether,
+  DecisionsFor,
+  StatesOf,
+} from './aggregate/app-types.ts'
+export {
+  type Aggregate,
+  type AggregateOptions,
+  type AnyAggregate,
+  type Command,
+  type CommandContext,
+  type Decision,
+  defineAggregate,
+  type Evolve,
+} from './aggregate/definition.ts'
+export type { DecideOptions, ExecuteOptions, LoadOptions } from './aggregate/options.ts'
+export { type Rejection, reject } from './aggregate/rejection.ts'
+export type {
+  Accepted,
+  AggregateEvent,
+  AggregateEventOf,
+  CommandName,
+  CommandResult,
+  LoadedAggregate,
+  Rejected,
+  RejectionOf,
+  ResultOf,
+  StateOf,
+} from './aggregate/types.ts'
 export { hodisa } from './app.ts'
 export type { App, HodisaOptions, Outbox, QueryConnection, Service, SqliteConnection } from './app-types.ts'
 export {

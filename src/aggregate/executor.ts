@@ -1,0 +1,292 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { HodisaError, isHodisaError } from '../errors.ts'
+import type { EventExtras, NewEvent } from '../event/types.ts'
+import type { Decoder } from '../log/decode.ts'
+import type { Preparer } from '../log/prepare.ts'
+import type { AppendCondition, EventToAppend, Receipt } from '../store/events.ts'
+import type { Clock, Store } from '../store/port.ts'
+import type { Standing } from './bound.ts'
+import { assertOwn } from './decision.ts'
+import { deepFreeze } from './frozen.ts'
+import { inStream, type Loader, type Subject } from './loader.ts'
+import type { ExecuteOptions } from './options.ts'
+import type { Claim, FirstOutcome, Outcomes } from './outcomes.ts'
+import { Rejection } from './rejection.ts'
+import type { Snapshots } from './snapshots.ts'
+import { StreamTurns } from './stream-turns.ts'
+import type { AggregateEvent } from './types.ts'
+
+const ATTEMPTS = 10
+/** Longest wait before a decision is made again. Ms. */
+const LONGEST_WAIT = 64
+
+/** Something to be decided, on one aggregate or on several at once. */
+export interface Task {
+  readonly subjects: readonly Subject[]
+  /** The command, or what stands for it, in errors. */
+  readonly what: string
+  readonly options: ExecuteOptions
+  readonly claim: Claim | undefined
+  decide(standings: readonly Standing[]): Promise<Decisions>
+}
+
+/** Events for each of the subjects, or a rejection of the whole. */
+export type Decisions = readonly (readonly NewEvent[])[] | Rejection
+
+/** What came of it, for each of its subjects. */
+export interface Outcome {
+  readonly results: readonly { readonly standing: Standing; readonly events: readonly AggregateEvent[] }[]
+  readonly receipt: Receipt
+  readonly rejection: Rejection | undefined
+}
+
+/** What the executor works with. */
+export interface ExecutorHost {
+  readonly store: Store
+  readonly preparer: Preparer
+  readonly decoder: Decoder
+  readonly loader: Loader
+  readonly snapshots: Snapshots
+  readonly outcomes: Outcomes
+  readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
+}
+
+/** Somebody else wrote first: it is to be decided again. */
+class Overtaken {
+  readonly by: unknown
+
+  constructor(by?: unknown) {
+    this.by = by
+  }
+}
+
+/**
+ * Loads, decides, and appends with the exact revision: what was decided on a state that is not the newest any more is decided
+ * again. A state at hand is trusted no further than that: what appends nothing makes sure that nobody wrote since.
+ */
+export class Executor {
+  readonly #host: ExecutorHost
+  readonly #turns = new StreamTurns()
+  /** What is being decided by the code that runs. */
+  readonly #deciding = new AsyncLocalStorage<string>()
+  #nothing: Promise<Receipt> | undefined
+
+  constructor(host: ExecutorHost) {
+    this.#host = host
+  }
+
+  async run(task: Task): Promise<Outcome> {
+    const outer = this.#deciding.getStore()
+    if (outer !== undefined) {
+      // It would wait for a turn that is not given up before it is over.
+      throw new HodisaError('nested-execution', `${task.what} was executed inside ${outer}`, { what: task.what, outer })
+    }
+    const release = await this.#turns.take(task.subjects.map(({ stream }) => stream))
+    try {
+      return await this.#run(task)
+    } catch (error) {
+      // Whether it was recorded may be unknown.
+      for (const { bound, stream } of task.subjects) bound.states.forget(stream)
+      throw error
+    } finally {
+      release()
+    }
+  }
+
+  async #run(task: Task): Promise<Outcome> {
+    const { attempts = ATTEMPTS } = task.options
+    let fresh = task.subjects.every(({ bound, stream }) => bound.states.get(stream) === undefined)
+    for (let attempt = 0; ; ) {
+      const first = task.claim && (await this.#host.outcomes.find(task.claim))
+      if (first !== undefined) return this.#repeated(task, first)
+      if (fresh) attempt++ // a state at hand that is old does not count
+      try {
+        return await this.#attempt(task, await this.#load(task, fresh), fresh)
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error
+        if (attempt >= attempts) throw gaveUp(task, attempt, error.by)
+        if (attempt > 1) await this.#wait(attempt)
+        fresh = true
+      }
+    }
+  }
+
+  #load({ subjects }: Task, fresh: boolean): Promise<readonly Standing[]> {
+    const { loader } = this.#host
+    return Promise.all(
+      subjects.map((subject) => {
+        const recent = fresh ? undefined : subject.bound.states.get(subject.stream)
+        return recent ?? loader.current(subject)
+      }),
+    )
+  }
+
+  async #attempt(task: Task, standings: readonly Standing[], fresh: boolean): Promise<Outcome> {
+    let decision: Decisions
+    try {
+      assertExpected(task, standings)
+      decision = await this.#deciding.run(task.what, () => task.decide(standings))
+    } catch (error) {
+      if (!fresh) await this.#assertNewest(task, standings)
+      throw error
+    }
+    if (!(decision instanceof Rejection) && decision.some((events) => events.length > 0)) {
+      return this.#record(task, standings, decision)
+    }
+    const rejection = decision instanceof Rejection ? decision : undefined
+    const results = standings.map((standing) => ({ standing, events: [] }))
+    if (task.claim !== undefined) {
+      const receipt = await overtakable(this.#host.outcomes.keep(task.claim, standings, rejection))
+      return { results, receipt, rejection }
+    }
+    if (!fresh) await this.#assertNewest(task, standings)
+    return { results, receipt: await this.#noReceipt(), rejection }
+  }
+
+  async #assertNewest(task: Task, standings: readonly Standing[]): Promise<void> {
+    const newest = await this.#load(task, true)
+    if (newest.some(({ revision }, index) => revision !== standings[index]?.revision)) throw new Overtaken()
+  }
+
+  async #record(task: Task, standings: readonly Standing[], decision: readonly (readonly NewEvent[])[]) {
+    const { store, snapshots, outcomes } = this.#host
+    const { events, results } = await this.#prepare(task, standings, decision)
+    const conditions = task.subjects.map(({ stream }, index): AppendCondition => {
+      return { kind: 'expectedRevision', stream, expected: standings[index]?.revision ?? 0 }
+    })
+    if (task.claim !== undefined) conditions.push(outcomes.condition(task.claim))
+    const receipt = await overtakable(store.append({ events, conditions, onReuse: 'refuse' }))
+    if (receipt.duplicate) throw new Overtaken() // by the same command, elsewhere
+    for (const [index, { bound, stream }] of task.subjects.entries()) {
+      const standing = results[index]?.standing
+      if (standing === undefined) continue
+      bound.states.put(stream, standing)
+      snapshots.consider(bound, stream, standing)
+    }
+    return { results, receipt, rejection: undefined }
+  }
+
+  /** Nothing is recorded before it is known that `evolve` takes it. */
+  async #prepare(task: Task, standings: readonly Standing[], decision: readonly (readonly NewEvent[])[]) {
+    const { claim, options } = task
+    const { causationId, metadata } = options
+    let { correlationId } = options
+    const events: EventToAppend[] = []
+    const results: Outcome['results'][number][] = []
+    for (const [index, subject] of task.subjects.entries()) {
+      let standing = standings[index] ?? subject.bound.start
+      const recorded: AggregateEvent[] = []
+      for (const event of decision[index] ?? []) {
+        const prepared = await this.#prepareOne(event, {
+          stream: subject.stream,
+          ...(claim !== undefined && { id: claim.eventId(events.length) }),
+          ...(correlationId !== undefined && { correlationId }),
+          ...(causationId !== undefined && { causationId }),
+          ...(metadata !== undefined && { metadata }),
+        })
+        correlationId ??= prepared.correlationId // one for all that the command records
+        events.push(claim === undefined ? prepared : { ...prepared, fingerprint: claim.fingerprint })
+        const next = await this.#follow(task, subject, standing, prepared)
+        standing = next.standing
+        recorded.push(next.event)
+      }
+      results.push({ standing: { ...standing, state: deepFreeze(standing.state) }, events: recorded })
+    }
+    return { events, results }
+  }
+
+  async #prepareOne(event: NewEvent, defaults: EventExtras): Promise<EventToAppend> {
+    return this.#host.preparer.prepare(event, defaults)
+  }
+
+  /** The state after an event that is about to be recorded, which it sees as it will be read. */
+  async #follow(task: Task, { bound, stream }: Subject, before: Standing, prepared: EventToAppend) {
+    const revision = before.revision + 1
+    const timestamp = Math.max(before.timestamp, prepared.timestamp)
+    const stored = { ...prepared, stream, revision, timestamp, position: 0, recordedAt: 0 }
+    const event = inStream(await this.#host.decoder.decode(stored))
+    assertOwn(bound, task.what, event.type, event.data, stream)
+    const state = bound.after(before.state, event)
+    const standing: Standing = { state, revision, timestamp, event: event.id, snapshot: before.snapshot }
+    return { event, standing }
+  }
+
+  async #repeated({ subjects }: Task, first: FirstOutcome): Promise<Outcome> {
+    const { loader, decoder } = this.#host
+    const results = await Promise.all(
+      subjects.map(async (subject, index) => {
+        const own = first.stored.filter(({ stream }) => stream === subject.stream)
+        const last = own.at(-1)
+        const recordedAt = first.stored[0]?.recordedAt
+        const revision =
+          'revisions' in first
+            ? (first.revisions[index] ?? 0)
+            : (last?.revision ?? (await loader.revisionAt(subject, recordedAt ?? 0)))
+        const decoded = await Promise.all(own.map((stored) => decoder.parts(stored)))
+        return { standing: await loader.at(subject, revision), events: decoded.flat().map(inStream) }
+      }),
+    )
+    if ('receipt' in first) return { results, receipt: first.receipt, rejection: undefined }
+    return { results, receipt: await this.#noReceipt(), rejection: first.rejection }
+  }
+
+  /** The receipt of a write that records nothing, which is the same for all. */
+  #noReceipt(): Promise<Receipt> {
+    if (this.#nothing === undefined) {
+      this.#nothing = this.#host.store.append({ events: [], conditions: [], onReuse: 'refuse' })
+      this.#nothing.catch(() => {
+        this.#nothing = undefined
+      })
+    }
+    return this.#nothing
+  }
+
+  /** Whoever was overtaken often leaves more room to the others. */
+  #wait(attempt: number): Promise<void> {
+    const { clock, random } = this.#host
+    const ms = random() * Math.min(LONGEST_WAIT, 2 ** attempt)
+    return new Promise((resolve) => clock.after(ms, resolve))
+  }
+}
+
+/** What the store refused because somebody else wrote first. */
+async function overtakable<Result>(write: Promise<Result>): Promise<Result> {
+  try {
+    return await write
+  } catch (error) {
+    const codes = ['revision-conflict', 'partial-duplicate', 'document-exists'] as const
+    throw codes.some((code) => isHodisaError(error, code)) ? new Overtaken(error) : error
+  }
+}
+
+function assertExpected({ what, subjects, options }: Task, standings: readonly Standing[]): void {
+  const { expectedRevision } = options
+  const [standing] = standings
+  if (expectedRevision === undefined || standing?.revision === expectedRevision) return
+  const stream = subjects[0]?.stream ?? ''
+  const actualRevision = standing?.revision ?? 0
+  throw new HodisaError(
+    'revision-conflict',
+    `${what}: ${stream} expected ${expectedRevision}, is at ${actualRevision}`,
+    {
+      stream,
+      expectedRevision,
+      actualRevision,
+      violations: [{ stream, expected: expectedRevision, actual: actualRevision }],
+    },
+  )
+}
+
+function gaveUp({ what, subjects }: Task, attempts: number, by: unknown): HodisaError {
+  const streams = subjects.map(({ stream }) => stream)
+  const details = by instanceof HodisaError ? by.details : {}
+  const times = attempts === 1 ? 'once' : `${attempts} times`
+  return new HodisaError(
+    'revision-conflict',
+    `${what}: others wrote to ${streams.join(' or ')} first, ${times}`,
+    { ...details, streams, attempts },
+    by,
+  )
+}
