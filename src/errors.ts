@@ -39,6 +39,7 @@ export const ERRORS = {
   'document-exists': 'The document stands already: read it, or use another id.',
   'inline-missing': 'Give this writer the inline projection the message names (app.project), so that no view misses an event.',
   'capability-missing': 'Choose an engine that has the capability, or do without it.',
+  'transaction-failed': 'Catch errors of statements outside of the transaction, and run it again as a whole.',
   'outbox-no-transaction': 'Begin a transaction on the connection before you publish through its outbox.',
   'outbox-other-store': 'Use a connection to the same database as the app.',
   'outbox-not-durable': 'Set `pragma synchronous = full` on the connection, or open the app with durability "os".',

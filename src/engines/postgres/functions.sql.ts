@@ -16,12 +16,12 @@ create function hodisa.lock_key(kind text, name text) returns bigint language sq
   select hashtextextended('hodisa.' || kind || ' ' || name, 0)
 $$;
 
--- Commits are on disk before they are acknowledged, whatever the role's own setting is.
+-- Commits are on disk before they are acknowledged, whatever the role's own setting is. Null leaves it to the connection.
 create function hodisa.assure_durable(durable boolean) returns void language plpgsql as $$
 begin
   if durable then
     if current_setting('synchronous_commit') = 'off' then perform set_config('synchronous_commit', 'on', true); end if;
-  elsif current_setting('synchronous_commit') <> 'off' then
+  elsif not durable and current_setting('synchronous_commit') <> 'off' then
     perform set_config('synchronous_commit', 'off', true);
   end if;
 end $$;
@@ -55,7 +55,7 @@ begin
     'inlines', (select coalesce(max(version), 0) from hodisa.inline_projections),
     -- equal only where every statement has its own transaction
     'transaction', now() <> statement_timestamp(),
-    'durable', current_setting('synchronous_commit') <> 'off')
+    'store', (select id from hodisa.identity))
   into result;
   perform set_config('lock_timeout', before, true);
   return result;
@@ -70,7 +70,7 @@ end $$;
 create function hodisa.append(streams jsonb, ids jsonb, events jsonb, count integer, inlines bigint, attempt bigint, durable boolean,
   out batch bigint, out refusal jsonb) language plpgsql as $$
 declare
-  held integer;
+  failing jsonb;
   wanted integer := jsonb_array_length(streams);
   given integer := jsonb_array_length(ids);
 begin
@@ -91,27 +91,31 @@ begin
       where (s.stream, s.tenant) in (select a.stream, a.tenant from asked a)
       order by s.stream, s.tenant for update skip locked
     )
-    select count(*) into held from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
-    where case when a.assumed = 0
+    select jsonb_agg(jsonb_build_array(a.stream, a.tenant)) into failing
+    from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
+    where not case when a.assumed = 0
       then l.stream is null and (a.n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream)))
-      else l.revision = a.assumed end;
+      else l.revision is not distinct from a.assumed end;
     -- A new one may have been committed between the snapshot of that statement and its lock.
-    if held = wanted and exists (
-      select from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1
-      where (r->>2)::bigint = 0) then held := -1; end if;
-    if held <> wanted then
-      select jsonb_build_object('streams', coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]'))
-        into refusal from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1;
+    if failing is null then
+      select jsonb_agg(jsonb_build_array(s.stream, s.tenant)) into failing
+      from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1
+      where (r->>2)::bigint = 0;
+    end if;
+    if failing is not null then
+      select jsonb_build_object('failing', failing, 'streams', coalesce(jsonb_agg(
+          jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]'))
+        into refusal from jsonb_array_elements(failing) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1;
       return;
     end if;
   end if;
   if given > 0 then
-    select count(*) into held from jsonb_array_elements(ids) with ordinality r (v, n)
-      where n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('id', (v->>1) || ' ' || (v->>0)));
-    if held <> given or exists (
+    select jsonb_agg(v->>0) into failing from jsonb_array_elements(ids) with ordinality r (v, n)
+      where n <= 200 and not pg_try_advisory_xact_lock(hodisa.lock_key('id', (v->>1) || ' ' || (v->>0)));
+    if failing is not null or exists (
       select from jsonb_array_elements(ids) r join hodisa.given_ids g on g.id = r->>0 and g.tenant = r->>1) then
-      select jsonb_build_object('ids', coalesce(jsonb_agg(jsonb_build_array(g.id, g.tenant, g.fingerprint, g.version, g.batch, g.ordinal,
-          g.bucket, g.revision, g.type, g.stream)), '[]'))
+      select jsonb_build_object('failing', coalesce(failing, '[]'), 'ids', coalesce(jsonb_agg(jsonb_build_array(g.id, g.tenant,
+          g.fingerprint, g.version, g.batch, g.ordinal, g.bucket, g.revision, g.type, g.stream)), '[]'))
         into refusal from jsonb_array_elements(ids) r join hodisa.given_ids g on g.id = r->>0 and g.tenant = r->>1;
       return;
     end if;
@@ -138,6 +142,18 @@ begin
       from jsonb_array_elements(ids) r;
   end if;
   insert into hodisa.batches (xid, batch, events) values (pg_current_xact_id(), append.batch, count);
+end $$;
+
+-- After a lost connection: the batch that an append wrote, or null when it did not, and then it never will. Waits for one that is
+-- still under way.
+create function hodisa.settle(attempt bigint, first_id text, first_tenant text) returns bigint language plpgsql as $$
+declare
+  found_batch bigint;
+begin
+  perform pg_advisory_xact_lock(attempt);
+  select e.batch into found_batch from hodisa.events e where e.id = first_id and e.tenant = first_tenant limit 1;
+  if found_batch is null then insert into hodisa.abandoned (attempt) values (settle.attempt) on conflict do nothing; end if;
+  return found_batch;
 end $$;
 
 -- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
@@ -177,7 +193,7 @@ begin
     returning position into head;
   if restored then delete from hodisa.batches b using hodisa.log l where l.batch = b.batch; end if;
   if head is null then return last.position; end if;
-  perform pg_notify('hodisa', 'hodisa ' || head::text);
+  perform pg_notify('hodisa', 'head ' || head::text);
   return head;
 end $$;
 

@@ -16,6 +16,12 @@ create table if not exists hodisa.schema_versions (
 )`
 
 export const TABLES = `
+-- Tells this store from others: the outbox of a connection to another database would write where nobody reads.
+create table hodisa.identity (
+  id uuid not null default gen_random_uuid()
+);
+insert into hodisa.identity default values;
+
 create sequence hodisa.batch_numbers as bigint cache 1;
 
 -- Written freely, by any number of transactions at a time. What one append wrote is a batch.

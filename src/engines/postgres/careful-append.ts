@@ -1,0 +1,144 @@
+import { HodisaError } from '../../errors.ts'
+import type { TransactionDocuments } from '../../store/documents.ts'
+import type { AppendRequest, Receipt } from '../../store/events.ts'
+import { assertInline } from '../../store/inline.ts'
+import { assertSize } from '../../store/plan-append.ts'
+import type { Capabilities, SqlTag } from '../../store/port.ts'
+import type { HeadRow, IdRow } from './appender.ts'
+import { BatchPlan, idName, type PlacedEvent, receiptOf, tenantOf } from './batch-plan.ts'
+import type { Session } from './database.ts'
+import type { Inlines } from './inlines.ts'
+import { streamName } from './stream-heads.ts'
+
+const LOCK = 'select hodisa.lock_for_append($1::jsonb, $2::integer) as result'
+const APPEND = `select jsonb_build_array(batch, refusal) as result
+  from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, null::bigint, $6::boolean)`
+
+/** How things stand while they are locked. */
+export interface Locked {
+  readonly streams: readonly HeadRow[]
+  readonly ids: readonly IdRow[]
+  readonly inlines: number
+  readonly transaction: boolean
+  readonly store: string
+}
+
+/** An open transaction, and what may be used in it. */
+export interface AppendScope {
+  readonly session: Pick<Session, 'query'>
+  readonly documents: TransactionDocuments
+  readonly sql: SqlTag
+  /** Null leaves it to the connection. */
+  readonly durable: boolean | null
+}
+
+/** Streams that an append changed or relied on, so that what is remembered of them can be forgotten. */
+export interface Appended {
+  readonly receipt: Receipt
+  readonly streams: readonly string[]
+}
+
+/** Appends inside an open transaction: locks, learns how things stand, plans, writes. Waits for who holds a stream or an id. */
+export class CarefulAppend {
+  readonly #inlines: Inlines
+  readonly #limits: Capabilities
+  readonly #patience: number
+
+  constructor(inlines: Inlines, limits: Capabilities, patience: number) {
+    this.#inlines = inlines
+    this.#limits = limits
+    this.#patience = patience
+  }
+
+  /** @param check sees what is locked before anything is written */
+  async append(
+    requests: readonly AppendRequest[],
+    { session, documents, sql, durable }: AppendScope,
+    check: (locked: Locked) => void = () => undefined,
+  ): Promise<Appended> {
+    const locked = await this.#lock(requests, session)
+    check(locked)
+    if (locked.inlines !== this.#inlines.version) await this.#inlines.refresh()
+    const standing = await this.#standing(requests, documents)
+    const heads = new Map(
+      locked.streams.map((row) => [streamName(row[0], row[1]), { revision: row[2], timestamp: row[3] }]),
+    )
+    const ids = new Map(locked.ids.map((row) => [idName(row[0], row[1]), toPlaced(row)]))
+    const plan = new BatchPlan({
+      head: (stream, tenant) => heads.get(streamName(stream, tenant)) ?? { revision: 0, timestamp: 0 },
+      known: (id, tenant) => ids.get(idName(id, tenant)),
+      hasDocument: (collection, id) => standing.has(`${collection} ${id}`),
+    })
+    for (const request of requests) {
+      const { plan: one } = plan.add(request, (fresh) => {
+        assertSize(request, this.#limits)
+        assertInline(fresh, request, this.#inlines.registered)
+      })
+      const duplicate = one.fresh.length === 0 && request.events.length > 0
+      if (duplicate) continue
+      if (request.inline !== undefined && one.fresh.length > 0) await request.inline.run(one.fresh, { documents, sql })
+      if (request.documents !== undefined && request.documents.length > 0) await documents.write(request.documents)
+    }
+    const batch = await this.#write(plan, session, durable)
+    return {
+      receipt: receiptOf(plan.planned, batch),
+      streams: [...plan.streams].map(({ stream, tenant }) => streamName(stream, tenant)),
+    }
+  }
+
+  async #lock(requests: readonly AppendRequest[], session: Pick<Session, 'query'>): Promise<Locked> {
+    const streams = new Map<string, [string, string]>()
+    const ids = new Map<string, [string, string]>()
+    for (const request of requests) {
+      const tenant = tenantOf(request)
+      for (const { id, fingerprint, stream } of request.events) {
+        if (stream !== null) streams.set(streamName(stream, tenant), [stream, tenant])
+        if (fingerprint !== null) ids.set(idName(id, tenant), [id, tenant])
+      }
+      for (const condition of request.conditions) {
+        if (condition.kind === 'expectedRevision') {
+          streams.set(streamName(condition.stream, tenant), [condition.stream, tenant])
+        }
+      }
+    }
+    const asked = JSON.stringify({ streams: [...streams.values()], ids: [...ids.values()] })
+    const [row] = await session.query<[Locked]>(LOCK, [asked, this.#patience])
+    if (row === undefined) throw new Error('hodisa.lock_for_append returned no row')
+    return row[0]
+  }
+
+  /** Documents that conditions name and that stand. */
+  async #standing(requests: readonly AppendRequest[], documents: TransactionDocuments): Promise<ReadonlySet<string>> {
+    const standing = new Set<string>()
+    for (const { conditions } of requests) {
+      for (const condition of conditions) {
+        if (condition.kind !== 'noDocument') continue
+        const found = await documents.get(condition.collection, [condition.id])
+        for (const id of found.keys()) standing.add(`${condition.collection} ${id}`)
+      }
+    }
+    return standing
+  }
+
+  async #write(plan: BatchPlan, session: Pick<Session, 'query'>, durable: boolean | null): Promise<number> {
+    const { streams, ids, events, count } = plan.call()
+    if (count === 0) return 0
+    const [row] = await session.query<[[number, unknown]]>(APPEND, [
+      streams,
+      ids,
+      events,
+      count,
+      this.#inlines.version,
+      durable,
+    ])
+    const [batch, refusal] = row?.[0] ?? [0, 'nothing was returned']
+    if (refusal === null) return batch
+    // Only a projection that was registered since the lock can stand against it.
+    throw new HodisaError('store-busy', 'the append was refused although it held its locks', { refusal })
+  }
+}
+
+function toPlaced(row: IdRow): PlacedEvent {
+  const [, , fingerprint, version, batch, ordinal, bucket, revision, type, stream] = row
+  return { fingerprint, version, stream, revision, type, bucket, batch, ordinal, position: 0 }
+}

@@ -1,0 +1,102 @@
+import type { Database, Session } from './database.ts'
+import type { PgClient } from './driver.ts'
+import { closed, isLost, mapError } from './errors.ts'
+
+/** What follows a held connection. */
+export interface HeldListener {
+  /** A new connection, before anything else is sent on it. */
+  connected?(session: Session, client: PgClient): Promise<void>
+  /** It is gone. A new one is made with the next statement. */
+  lost?(): void
+}
+
+/** Ms after which a server that does not answer on this connection is taken for unreachable. */
+const LONGEST_ANSWER = 15_000
+
+/** One connection kept for one purpose, so that it never waits behind other work. Made when it is needed, and again after a loss. */
+export class Held {
+  readonly #database: Database
+  readonly #listener: HeldListener
+  #connecting: Promise<{ client: PgClient; session: Session }> | undefined
+  #closed = false
+
+  constructor(database: Database, listener: HeldListener = {}) {
+    this.#database = database
+    this.#listener = listener
+  }
+
+  /** A statement in a transaction of its own; it must be safe to send twice. */
+  query<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#database.persistently(() => this.#once<Row>(sql, values))
+  }
+
+  /** Makes the connection without a statement. */
+  async connect(): Promise<void> {
+    await this.#connected()
+  }
+
+  async #once<Row extends readonly unknown[]>(sql: string, values: readonly unknown[]): Promise<Row[]> {
+    const { client, session } = await this.#connected()
+    const { clock, where } = this.#database.patience
+    let giveUp: (() => void) | undefined
+    const silence = new Promise<never>((_, reject) => {
+      giveUp = clock.after(
+        LONGEST_ANSWER,
+        () => reject(new Error('query read timeout: no answer on a held connection')),
+        true,
+      )
+    })
+    try {
+      return await Promise.race([session.query<Row>(sql, values), silence])
+    } catch (error) {
+      if (isLost(error)) this.#drop(client)
+      throw mapError(error, where)
+    } finally {
+      giveUp?.()
+    }
+  }
+
+  #connected(): Promise<{ client: PgClient; session: Session }> {
+    if (this.#closed) return Promise.reject(closed(this.#database.patience.where))
+    this.#connecting ??= this.#make().catch((error) => {
+      this.#connecting = undefined
+      throw error
+    })
+    return this.#connecting
+  }
+
+  async #make(): Promise<{ client: PgClient; session: Session }> {
+    const client = await this.#database.connect()
+    const lost = () => this.#drop(client)
+    client.on('error', lost)
+    client.on('end', lost)
+    const session = this.#database.on(client)
+    try {
+      await this.#listener.connected?.(session, client)
+    } catch (error) {
+      client.release(true)
+      throw mapError(error, this.#database.patience.where)
+    }
+    this.#client = client
+    return { client, session }
+  }
+
+  #client: PgClient | undefined
+
+  #drop(client: PgClient): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#connecting = undefined
+    client.release(true)
+    this.#listener.lost?.()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#connecting?.catch(() => undefined)
+    const client = this.#client
+    this.#client = undefined
+    // Not back into the pool: it may still listen.
+    client?.release(true)
+  }
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '../../store/port.ts'
+import type { Held } from './held.ts'
+
+const TICK = 'select hodisa.tick($1::bigint, $2::boolean)'
+/** Ms from the start of one tick to the next that nobody waits for: what comes meanwhile shares it. */
+const PAUSE = 2
+/** Pauses of a search for events of somebody else's transaction, which may commit at any moment, in ms. */
+const SEARCH = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1_000, 2_000]
+
+/** Runs the ticks of this process: one at a time, shared by all who ask. */
+export class Sequencer {
+  readonly #held: Held
+  readonly #clock: Clock
+  readonly #durable: boolean
+  readonly #ticked: (head: number) => void
+  readonly #failed: (error: unknown) => void
+  #running: Promise<number> | undefined
+  #next: Promise<number> | undefined
+  #startedAt = Number.NEGATIVE_INFINITY
+  #soon = false
+  #cancelSoon: (() => void) | undefined
+  #cancelSearch: (() => void) | undefined
+
+  constructor(
+    held: Held,
+    {
+      clock,
+      durable,
+      ticked,
+      failed,
+    }: {
+      clock: Clock
+      durable: boolean
+      ticked: (head: number) => void
+      failed: (error: unknown) => void
+    },
+  ) {
+    this.#held = held
+    this.#clock = clock
+    this.#durable = durable
+    this.#ticked = ticked
+    this.#failed = failed
+  }
+
+  /** The head of the log after everything that is committed now has its place. */
+  fresh(): Promise<number> {
+    if (this.#running === undefined) return this.#tick()
+    // The one that runs may have looked already.
+    this.#next ??= this.#running.then(
+      () => this.#tick(),
+      () => this.#tick(),
+    )
+    return this.#next
+  }
+
+  /** Something was committed: it gets its place in a moment. */
+  soon(): void {
+    if (this.#soon || this.#next !== undefined) return
+    this.#soon = true
+    const wait = Math.ceil(this.#startedAt + PAUSE - performance.now())
+    const start = () => {
+      this.#soon = false
+      this.fresh().catch(this.#failed)
+    }
+    if (this.#running !== undefined) void this.#running.then(start, start)
+    else if (wait > 0) this.#cancelSoon = this.#clock.after(wait, start)
+    else start()
+  }
+
+  /** Something may be committed soon, by somebody who will not say so. */
+  search(step = 0): void {
+    this.#cancelSearch?.()
+    const pause = SEARCH[step]
+    if (pause === undefined) return
+    this.#cancelSearch = this.#clock.after(
+      pause,
+      () => {
+        this.soon()
+        this.search(step + 1)
+      },
+      true,
+    )
+  }
+
+  stop(): void {
+    this.#cancelSoon?.()
+    this.#cancelSearch?.()
+  }
+
+  /** Resolves when no tick is under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#running, this.#next])
+  }
+
+  #tick(): Promise<number> {
+    this.#next = undefined
+    this.#startedAt = performance.now()
+    const run = this.#held.query<[number]>(TICK, [Math.floor(this.#clock.now()), this.#durable]).then(
+      ([row]) => {
+        if (this.#running === run) this.#running = undefined
+        const head = row?.[0] ?? 0
+        this.#ticked(head)
+        return head
+      },
+      (error) => {
+        if (this.#running === run) this.#running = undefined
+        throw error
+      },
+    )
+    this.#running = run
+    return run
+  }
+}

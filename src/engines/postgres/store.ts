@@ -1,0 +1,328 @@
+import type { DocumentWrite } from '../../store/documents.ts'
+import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from '../../store/events.ts'
+import type { Progress } from '../../store/groups.ts'
+import type {
+  Capabilities,
+  DeadLetters,
+  Documents,
+  Groups,
+  Hint,
+  LogPage,
+  LogQuery,
+  Presence,
+  Store,
+  StoreDescription,
+  StoreHost,
+  StoreTransaction,
+  StreamQuery,
+} from '../../store/port.ts'
+import { Appender } from './appender.ts'
+import { type Appended, type AppendScope, CarefulAppend } from './careful-append.ts'
+import type { Database, Session } from './database.ts'
+import { PostgresDeadLetters } from './dead-letters.ts'
+import { describeServer } from './describe.ts'
+import { PostgresDocuments } from './documents.ts'
+import { closed } from './errors.ts'
+import { Expiry } from './expiry.ts'
+import { PostgresGroups } from './groups.ts'
+import { Held } from './held.ts'
+import type { Inlines } from './inlines.ts'
+import { Limiter } from './limiter.ts'
+import { LogReader } from './log-reader.ts'
+import { asConnection, Outbox } from './outbox.ts'
+import { PostgresPresence } from './presence.ts'
+import { checkProgress, writeProgress } from './progress.ts'
+import { Sequencer } from './sequencer.ts'
+import { SqlRunner } from './sql-tag.ts'
+import { StreamHeads, streamName } from './stream-heads.ts'
+import { decodeToken } from './token.ts'
+import { inTransaction, OpenTransaction } from './transaction.ts'
+import { Watcher } from './watcher.ts'
+
+const CAPABILITIES: Capabilities = {
+  transactions: true,
+  sql: true,
+  multiStreamAppend: true,
+  multiProcess: true,
+  durable: true,
+  maxEventsPerAppend: 50_000,
+  maxEventBytes: 8 * 1024 * 1024,
+  exclusiveTransactions: false,
+  synchronousOutbox: false,
+}
+
+export interface StoreSetup {
+  readonly database: Database
+  readonly host: StoreHost
+  readonly schema: string
+  /** Tells this store from others. */
+  readonly identity: string
+  readonly inlines: Inlines
+  /** Transactions of the user's that may run at a time. */
+  readonly mostTransactions: number
+}
+
+/** A store in a schema of a PostgreSQL database. */
+export class PostgresStore implements Store {
+  readonly engine = 'postgres'
+  readonly capabilities = CAPABILITIES
+  readonly presence: Presence
+  readonly groups: Groups
+  readonly deadLetters: DeadLetters
+  readonly documents: Documents
+  readonly #setup: StoreSetup
+  readonly #database: Database
+  readonly #durable: boolean
+  readonly #heads = new StreamHeads()
+  readonly #appender: Appender
+  readonly #careful: CarefulAppend
+  readonly #reads: LogReader
+  readonly #documents: PostgresDocuments
+  readonly #sequencer: Sequencer
+  readonly #ticks: Held
+  readonly #control: Held
+  readonly #watcher: Watcher
+  readonly #sql: SqlRunner
+  readonly #transactions: Limiter
+  readonly #expiry: Expiry
+  /** The highest position that was ever seen. */
+  #highest = 0
+  #lostBehind: { readonly seen: number; readonly head: number } | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(setup: StoreSetup) {
+    const { database, host, schema, inlines, mostTransactions } = setup
+    const { clock, logger } = host
+    this.#setup = setup
+    this.#database = database
+    this.#durable = host.durability === 'fsync'
+    this.#ticks = new Held(database)
+    this.#sequencer = new Sequencer(this.#ticks, {
+      clock,
+      durable: this.#durable,
+      ticked: (head) => this.#ticked(head),
+      failed: (error) => {
+        if (this.#closed === undefined)
+          logger.warn('events could not be given their place yet', { error: String(error) })
+      },
+    })
+    this.#watcher = new Watcher(host, schema, this.#sequencer)
+    this.#control = new Held(database, this.#watcher)
+    const { busyTimeout, where } = database.patience
+    this.#appender = new Appender(database, this.#heads, inlines, {
+      limits: CAPABILITIES,
+      durable: this.#durable,
+      committed: () => this.#sequencer.soon(),
+    })
+    this.#careful = new CarefulAppend(inlines, CAPABILITIES, busyTimeout)
+    this.#reads = new LogReader(database)
+    this.#sql = new SqlRunner(where)
+    this.#transactions = new Limiter(mostTransactions)
+    this.#expiry = new Expiry(database)
+    this.#documents = new PostgresDocuments(database)
+    this.documents = this.#documents
+    this.presence = new PostgresPresence(this.#control)
+    this.groups = new PostgresGroups(database)
+    this.deadLetters = new PostgresDeadLetters(database)
+  }
+
+  describe(): Promise<StoreDescription> {
+    return describeServer(this.#database, this.#setup.host.durability, {
+      listening: this.#watcher.listening,
+      behind: this.#lostBehind,
+    })
+  }
+
+  append(request: AppendRequest): Promise<Receipt> {
+    if (!isCareful(request)) return this.#appender.append(request)
+    return this.#alone(async (session) => (await this.#appendIn(session, [request])).receipt)
+  }
+
+  async head(): Promise<number> {
+    return this.#sequencer.fresh()
+  }
+
+  async positionAt(time: number): Promise<number> {
+    await this.#sequencer.fresh()
+    return this.#reads.positionAt(time)
+  }
+
+  async oldest(): Promise<number> {
+    await this.#sequencer.fresh()
+    return this.#reads.oldest()
+  }
+
+  async readLog(query: LogQuery): Promise<LogPage> {
+    // A page that ends within what is placed needs no look at what is not.
+    if (query.backwards !== true && query.until === undefined && (query.after ?? 0) < this.#highest) {
+      const page = await this.#reads.readLog(query, this.#highest)
+      if (!page.end) return page
+    }
+    return this.#reads.readLog(query, await this.#sequencer.fresh())
+  }
+
+  async readStream(query: StreamQuery): Promise<readonly StoredEvent[]> {
+    let read = await this.#reads.readStream(query)
+    if (read.unplaced) {
+      await this.#sequencer.fresh()
+      read = await this.#reads.readStream(query)
+    }
+    const last = query.backwards === true ? read.events[0] : read.events.at(-1)
+    if (last?.revision !== undefined && last.revision !== null && query.recordedUntil === undefined) {
+      const { revision, timestamp, tenant } = last
+      this.#heads.guess(streamName(query.stream, tenant ?? ''), { revision, timestamp })
+    }
+    return read.events
+  }
+
+  streamRevision(stream: string): Promise<number> {
+    return this.#reads.streamRevision(stream)
+  }
+
+  async byIds(ids: readonly string[]): Promise<readonly StoredEvent[]> {
+    const read = await this.#reads.byIds(ids)
+    if (!read.unplaced) return read.events
+    await this.#sequencer.fresh()
+    return (await this.#reads.byIds(ids)).events
+  }
+
+  async resolve(token: string): Promise<readonly { bucket: number; type: string; position: number }[] | undefined> {
+    const ranges = decodeToken(token)
+    const found = await this.#reads.resolve(ranges)
+    if (found !== undefined) return found
+    await this.#sequencer.fresh()
+    return this.#reads.resolve(ranges)
+  }
+
+  transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>): Promise<{ result: Result; receipt?: Receipt }> {
+    return this.#alone(async (session) => {
+      const { result, requests } = await this.#work(session, work)
+      if (requests.length === 0) return { result }
+      return { result, receipt: (await this.#appendIn(session, requests)).receipt }
+    })
+  }
+
+  async progress(
+    change: Progress,
+    options: {
+      append?: AppendRequest
+      documents?: readonly DocumentWrite[]
+      work?: (tx: StoreTransaction) => Promise<void>
+    } = {},
+  ): Promise<Receipt | undefined> {
+    const { append, documents = [], work } = options
+    if (append === undefined && work === undefined && documents.length === 0) {
+      await this.#database.persistently(() => this.#database.session((session) => writeProgress(session, change)))
+      return undefined
+    }
+    return this.#alone(async (session) => {
+      await checkProgress(session, change)
+      const requests = work === undefined ? [] : (await this.#work(session, work)).requests
+      if (append !== undefined) requests.push(append)
+      const receipt = requests.length === 0 ? undefined : (await this.#appendIn(session, requests)).receipt
+      if (documents.length > 0) await this.#documents.on(session).write(documents)
+      await writeProgress(session, change)
+      return receipt
+    })
+  }
+
+  outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {
+    return new Outbox(asConnection(connection), this.#careful, {
+      database: this.#database,
+      store: this.#setup.identity,
+      documents: (session) => this.#documents.on(session),
+      appended: (streams) => {
+        for (const name of streams) this.#heads.forget(name)
+        this.#sequencer.search()
+      },
+    })
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#closed === undefined ? this.#watcher.watch(listener, this.#control) : () => {}
+  }
+
+  async inline(projection: InlineProjection): Promise<void> {
+    await this.#setup.inlines.set(projection)
+  }
+
+  inlines(): Promise<readonly InlineProjection[]> {
+    return this.#setup.inlines.refresh()
+  }
+
+  expire(now: number): Promise<number> {
+    return this.#expiry.remove(now)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.#appender.close()
+    await this.#transactions.idle()
+    this.#sequencer.stop()
+    this.#watcher.stop()
+    await this.#sequencer.settled()
+    await this.#ticks.close()
+    await this.#control.close()
+    await this.#database.close()
+  }
+
+  /** In a transaction of its own, of which only so many run at a time that other work finds a connection. */
+  async #alone<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+    if (this.#closed !== undefined) throw closed(this.#database.patience.where)
+    const result = await this.#transactions.run(() => inTransaction(this.#database, work))
+    this.#sequencer.soon()
+    return result
+  }
+
+  async #work<Result>(session: Session, work: (tx: StoreTransaction) => Promise<Result>) {
+    const tx = new OpenTransaction(session, this.#sql, this.#documents.on(session))
+    try {
+      return { result: await work(tx.face), requests: tx.requests }
+    } finally {
+      tx.close()
+    }
+  }
+
+  async #appendIn(session: Session, requests: readonly AppendRequest[]): Promise<Appended> {
+    const scope: AppendScope = {
+      session,
+      documents: this.#documents.on(session),
+      sql: (parts, ...values) => this.#sql.run(session, parts, values),
+      durable: this.#durable,
+    }
+    const appended = await this.#careful.append(requests, scope)
+    for (const name of appended.streams) this.#heads.forget(name)
+    return appended
+  }
+
+  #ticked(head: number): void {
+    if (head < this.#highest) this.#fellBehind(head)
+    this.#highest = head
+    this.#watcher.ticked(head)
+  }
+
+  /** The server is one that has lost its last transactions: what this process knows of them is of no use any more. */
+  #fellBehind(head: number): void {
+    const seen = this.#highest
+    this.#lostBehind = { seen, head }
+    this.#heads.clear()
+    this.#setup.host.logger.error('the store has lost events that it acknowledged, as after a failover', {
+      code: 'store-behind',
+      seen,
+      head,
+    })
+  }
+}
+
+/** What cannot share a transaction with others. */
+function isCareful({ conditions, documents, inline }: AppendRequest): boolean {
+  return (
+    (documents !== undefined && documents.length > 0) ||
+    inline !== undefined ||
+    conditions.some(({ kind }) => kind !== 'expectedRevision')
+  )
+}

@@ -1,0 +1,111 @@
+import { HodisaError } from '../../errors.ts'
+import type { TransactionDocuments } from '../../store/documents.ts'
+import type { AppendRequest } from '../../store/events.ts'
+import type { SqlRows, StoreTransaction } from '../../store/port.ts'
+import type { Database, Session } from './database.ts'
+import { isLost, mapError, stateOf } from './errors.ts'
+import { type SqlRunner, transactionFailed } from './sql-tag.ts'
+
+/** Ms that a transaction may wait for its program: a frozen one's locks do not hold its successor for longer. */
+const LONGEST_IDLE = 2_000
+/** Ms of one statement of an effect: below the lease. */
+const LONGEST_STATEMENT = 5_000
+
+/**
+ * Runs `work` in a transaction on a connection of its own. When the connection is lost while it commits, the server is asked what
+ * became of it, so that the outcome is known.
+ */
+export async function inTransaction<Result>(
+  database: Database,
+  work: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  let xid: string | undefined
+  const committed = await database.session(async (session) => {
+    xid = await begin(session)
+    let result: Result
+    try {
+      result = await work(session)
+    } catch (error) {
+      await rollback(session, error)
+      throw stateOf(error) === '25P02' ? transactionFailed(error) : error
+    }
+    try {
+      await commit(session)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      return { result, unknown: error }
+    }
+    return { result, unknown: undefined }
+  })
+  if (committed.unknown !== undefined && !(await isCommitted(database, xid))) {
+    throw mapError(committed.unknown, database.patience.where)
+  }
+  return committed.result
+}
+
+/** One round trip; resolves with the id of the transaction. */
+async function begin(session: Session): Promise<string | undefined> {
+  const text = `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE};
+set local statement_timeout = ${LONGEST_STATEMENT}; set local lock_timeout = ${LONGEST_STATEMENT}; select pg_current_xact_id()::text as xid`
+  const results: unknown = await session.raw({ text })
+  const last = Array.isArray(results) ? results.at(-1) : undefined
+  return (last as { rows: { xid: string }[] } | undefined)?.rows[0]?.xid
+}
+
+async function commit(session: Session): Promise<void> {
+  const result = (await session.raw({ text: 'commit' })) as { command?: string }
+  if (result.command === 'ROLLBACK') throw transactionFailed()
+}
+
+async function rollback(session: Session, error: unknown): Promise<void> {
+  if (isLost(error) || (error instanceof Error && isLost(error.cause))) return
+  await session.raw({ text: 'rollback' })
+}
+
+async function isCommitted(database: Database, xid: string | undefined): Promise<boolean> {
+  if (xid === undefined) return false
+  for (;;) {
+    const [row] = await database.query<[string | null]>('select pg_xact_status($1::text::xid8)', [xid])
+    if (row?.[0] !== 'in progress') return row?.[0] === 'committed'
+    await new Promise<void>((resume) => database.patience.clock.after(20, resume))
+  }
+}
+
+/** What the user's work sees of an open transaction. */
+export class OpenTransaction {
+  readonly requests: AppendRequest[] = []
+  readonly face: StoreTransaction
+  #open = true
+
+  constructor(session: Session, sql: SqlRunner, documents: TransactionDocuments) {
+    const whileOpen = <Value>(action: () => Promise<Value>): Promise<Value> =>
+      this.#open ? action() : quietly<Value>(over())
+    this.face = {
+      sql: <Row>(parts: TemplateStringsArray, ...values: readonly unknown[]) =>
+        whileOpen<SqlRows<Row>>(() => sql.run<Row>(session, parts, values)),
+      documents: {
+        get: (collection, ids) => whileOpen(() => documents.get(collection, ids)),
+        write: (writes) => whileOpen(() => documents.write(writes)),
+      },
+      append: (request) => {
+        if (!this.#open) throw over()
+        this.requests.push(request)
+      },
+    }
+  }
+
+  close(): void {
+    this.#open = false
+  }
+}
+
+/** A rejection that is no unhandled one, whether or not the abandoned work still awaits it. */
+function quietly<Value>(error: unknown): Promise<Value> {
+  const rejected = Promise.reject<Value>(error)
+  rejected.catch(() => {})
+  return rejected
+}
+
+function over(): HodisaError {
+  return new HodisaError('context-dead', 'this transaction is over', {})
+}

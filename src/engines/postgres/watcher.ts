@@ -1,0 +1,180 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
+import type { Hint, StoreHost } from '../../store/port.ts'
+import type { Session } from './database.ts'
+import type { PgClient } from './driver.ts'
+import type { Held, HeldListener } from './held.ts'
+import type { Sequencer } from './sequencer.ts'
+
+type Listener = (hint: Hint) => void
+
+/** Ms between looks while notifications arrive. */
+const POLL = 1_000
+/** Looks at signals are rarer still: only one of so many. */
+const SIGNALS_EVERY = 5
+/** Ms between looks where they do not: soon after a change, and long after. */
+const [QUICK_POLL, SLOW_POLL] = [20, 250]
+/** Ms that a notification to itself may take. */
+const ECHO = 2_000
+
+const SIGNALS = "select value from hodisa.signals where name = 'groups'"
+
+/** Tells listeners what changed: by LISTEN where that works, and by looking again and again beneath it. */
+export class Watcher implements HeldListener {
+  readonly #host: Pick<StoreHost, 'clock' | 'logger'>
+  readonly #channel: string
+  readonly #sequencer: Sequencer
+  readonly #listeners = new Set<Listener>()
+  readonly #echo = `echo ${randomUUID()}`
+  #control: Held | undefined
+  #echoed: (() => void) | undefined
+  #listening: boolean | undefined
+  #seenHead = 0
+  #seenGroups: number | undefined
+  #changedAt = 0
+  #looks = 0
+  #cancel: (() => void) | undefined
+  #pending: { head: boolean; groups: boolean } | undefined
+
+  constructor(host: Pick<StoreHost, 'clock' | 'logger'>, channel: string, sequencer: Sequencer) {
+    this.#host = host
+    this.#channel = channel
+    this.#sequencer = sequencer
+  }
+
+  /** False where notifications do not arrive, as behind a pooler that gives each transaction another connection; undefined before it is known. */
+  get listening(): boolean | undefined {
+    return this.#listening
+  }
+
+  watch(listener: Listener, control: Held): () => void {
+    const inContext = AsyncLocalStorage.snapshot()
+    const own: Listener = (hint) => inContext(listener, hint)
+    this.#listeners.add(own)
+    this.#control = control
+    if (this.#cancel === undefined) {
+      this.#changedAt = this.#host.clock.monotonic()
+      control.connect().catch(() => undefined) // looking finds what notifications would have told
+      this.#later(0)
+    }
+    return () => {
+      this.#listeners.delete(own)
+      if (this.#listeners.size === 0) this.stop()
+    }
+  }
+
+  stop(): void {
+    this.#listeners.clear()
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#echoed?.()
+  }
+
+  /** A tick of this process. */
+  ticked(head: number): void {
+    if (head === this.#seenHead) return
+    this.#seenHead = head
+    this.#changedAt = this.#host.clock.monotonic()
+    this.#tellSoon({ head: true, groups: false })
+  }
+
+  async connected(session: Session, client: PgClient): Promise<void> {
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === this.#channel) this.#notified(payload)
+    })
+    await session.raw({ text: `listen ${this.#channel}` })
+    void this.#tryOut(session)
+    // Whatever was told while nobody listened.
+    this.#tellSoon({ head: true, groups: true })
+  }
+
+  lost(): void {
+    if (this.#cancel === undefined) return
+    this.#listening = undefined
+    this.#tellSoon({ head: true, groups: true })
+  }
+
+  /** Whether what is told arrives: LISTEN itself succeeds everywhere. */
+  async #tryOut(session: Session): Promise<void> {
+    const { clock, logger } = this.#host
+    const arrived = await new Promise<boolean>((resolve) => {
+      const cancel = clock.after(ECHO, () => resolve(false), true)
+      this.#echoed = () => {
+        cancel()
+        resolve(true)
+      }
+      session.query('select pg_notify($1, $2)', [this.#channel, this.#echo]).catch(() => undefined)
+    })
+    if (this.#cancel === undefined) return
+    if (!arrived && this.#listening !== false) {
+      logger.warn(
+        'notifications of PostgreSQL do not arrive here, as behind a pooler in transaction mode: looking instead',
+      )
+    }
+    this.#listening = arrived
+  }
+
+  #notified(payload: string): void {
+    if (payload === this.#echo) this.#echoed?.()
+    else if (payload === 'groups') this.#tellSoon({ head: false, groups: true })
+    else if (payload.startsWith('head ')) {
+      const head = Number(payload.slice(5))
+      if (head > this.#seenHead) this.ticked(head)
+    }
+  }
+
+  #later(pause: number): void {
+    this.#cancel = this.#host.clock.after(pause, () => void this.#look(), true)
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.#looks += 1
+      const signals = this.#listening !== true || this.#looks % SIGNALS_EVERY === 0
+      const [, rows] = await Promise.all([
+        this.#sequencer.fresh(),
+        signals ? this.#control?.query<[number]>(SIGNALS) : undefined,
+      ])
+      const groups = rows?.[0]?.[0]
+      if (groups !== undefined && groups !== this.#seenGroups) {
+        this.#seenGroups = groups
+        this.#changedAt = this.#host.clock.monotonic()
+        this.#tellSoon({ head: false, groups: true })
+      }
+    } catch {
+      // The server is away; those who read are told, and the next look may find it.
+    }
+    if (this.#cancel === undefined) return
+    const idle = this.#host.clock.monotonic() - this.#changedAt
+    const blind = idle < 1_000 ? QUICK_POLL : idle < 5_000 ? 50 : SLOW_POLL
+    this.#later(this.#listening === false ? blind : POLL)
+  }
+
+  /** Once for everything that happens until then. */
+  #tellSoon({ head, groups }: { head: boolean; groups: boolean }): void {
+    if (this.#listeners.size === 0) return
+    if (this.#pending !== undefined) {
+      this.#pending.head ||= head
+      this.#pending.groups ||= groups
+      return
+    }
+    this.#pending = { head, groups }
+    queueMicrotask(() => {
+      const news = this.#pending
+      this.#pending = undefined
+      if (news === undefined) return
+      const hint: Hint = { ...(news.head && { head: this.#seenHead }), ...(news.groups && { groups: true }) }
+      for (const listener of [...this.#listeners]) this.#tell(listener, hint)
+    })
+  }
+
+  /** A listener that throws keeps nobody else from the hint. */
+  #tell(listener: Listener, hint: Hint): void {
+    try {
+      listener(hint)
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error)
+      this.#host.logger.error('a listener to changes of the store threw', { error: text })
+    }
+  }
+}
