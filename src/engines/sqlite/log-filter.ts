@@ -1,6 +1,4 @@
 import { BUCKETS } from '../../event/bucket.ts'
-import { anyOf, parsePattern } from '../../event/pattern.ts'
-import { keyOf, type StoredEvent } from '../../store/events.ts'
 import type { LogFilter } from '../../store/port.ts'
 
 /** Conditions for SQL that let through at least what matches. */
@@ -28,22 +26,4 @@ export function rangeFilterOf({ types, buckets }: LogFilter): RangeFilter {
     values.push(mask)
   }
   return { sql, values }
-}
-
-/** Undefined where any type will do. */
-export function anyType(types: readonly string[] | undefined): ((type: string) => boolean) | undefined {
-  return types === undefined ? undefined : anyOf(types.map(parsePattern))
-}
-
-export function matcherOf(filter: LogFilter): (event: StoredEvent) => boolean {
-  const { buckets, correlationId, causationId, streams, key } = filter
-  const ofType = anyType(filter.types)
-  const names = streams === undefined ? undefined : new Set(streams)
-  return (event) =>
-    (ofType === undefined || ofType(event.type)) &&
-    (buckets === undefined || buckets.has(event.bucket)) &&
-    (correlationId === undefined || event.correlationId === correlationId) &&
-    (causationId === undefined || event.causationId === causationId) &&
-    (key === undefined || keyOf(event) === key) &&
-    (names === undefined || (event.stream !== null && names.has(event.stream)))
 }
