@@ -1,8 +1,8 @@
 import type { Statement } from 'better-sqlite3'
 import { assertCollection, collectionUnknown } from '../../store/collection.ts'
 import type { Collection } from '../../store/documents.ts'
-import type { Connection } from './connection.ts'
 import { storedJson } from '../../store/stored-json.ts'
+import type { Connection } from './connection.ts'
 
 /** A collection and where it stands. Names never become part of a statement: its tables and columns have numbers. */
 export interface Table extends Collection {

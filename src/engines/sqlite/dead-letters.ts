@@ -1,11 +1,11 @@
 import type { Statement } from 'better-sqlite3'
 import type { DeadLetterQuery, DeadLetterState, DeadLetterUpdate, StoredDeadLetter } from '../../store/groups.ts'
 import type { DeadLetters } from '../../store/port.ts'
+import { storedJson } from '../../store/stored-json.ts'
 import type { Connection } from './connection.ts'
 import { letterValues, PUT_LETTER } from './progress.ts'
 import type { Reader } from './reader.ts'
 import type { Signals } from './signals.ts'
-import { storedJson } from '../../store/stored-json.ts'
 import type { Effects, Writer } from './writer.ts'
 
 interface LetterRow extends Omit<StoredDeadLetter, 'error'> {

@@ -1,9 +1,9 @@
 import type { Statement } from 'better-sqlite3'
 import { BUCKETS } from '../../event/bucket.ts'
 import { type GroupUpdate, type Lease, type LeaseChange, rewound } from '../../store/groups.ts'
+import { storedJson } from '../../store/stored-json.ts'
 import type { Connection } from './connection.ts'
 import type { Signals } from './signals.ts'
-import { storedJson } from '../../store/stored-json.ts'
 import type { Effects } from './writer.ts'
 
 type LeaseRow = Omit<Lease, 'covered' | 'needs' | 'carefulUntil'> & { readonly covered: string | null }

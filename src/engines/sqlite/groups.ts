@@ -10,10 +10,10 @@ import type {
   StartedMark,
 } from '../../store/groups.ts'
 import type { Groups } from '../../store/port.ts'
+import { storedJson } from '../../store/stored-json.ts'
 import type { GroupWriter } from './group-writer.ts'
 import type { Reader } from './reader.ts'
 import { tuples } from './statements.ts'
-import { storedJson } from '../../store/stored-json.ts'
 import type { Writer } from './writer.ts'
 
 /** Up to so many buckets are looked up by their index; more are quicker read in one go. */

@@ -1,8 +1,8 @@
 import type { Statement } from 'better-sqlite3'
 import type { InlineProjection } from '../../store/events.ts'
 import { coverOf, type InlineCover } from '../../store/inline.ts'
-import type { Connection } from './connection.ts'
 import { storedJson } from '../../store/stored-json.ts'
+import type { Connection } from './connection.ts'
 
 type Row = [name: string, types: string]
 
