@@ -19,10 +19,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['app', 'aggregate', 'delivery', 'log', 'store', 'event', 'errors'],
   'engines/memory': ['store', 'event', 'errors'],
   'engines/sqlite': ['store', 'event', 'errors'],
+  'engines/postgres': ['store', 'event', 'errors'],
   testing: [
     'aggregate',
     'engines/memory',
     'engines/sqlite',
+    'engines/postgres',
     'index',
     'app',
     'delivery',
@@ -36,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'aggregate',
     'engines/memory',
     'engines/sqlite',
+    'engines/postgres',
     'index',
     'app',
     'delivery',
@@ -44,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'event',
     'errors',
   ],
-  cli: ['index', 'engines/sqlite'],
+  cli: ['index', 'engines/sqlite', 'engines/postgres'],
 }
 
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"]+)['"]/g
