@@ -88,13 +88,21 @@ export class Executor {
   }
 
   #start(task: Task): AttemptDone | Promise<AttemptDone> {
+    const { decoder } = this.#core
     const [first, ...rest] = task.events
-    const event = this.#core.decoder.decode(first)
-    if (rest.length === 0 && !(event instanceof Promise)) return this.#run(task, [event])
-    const events = [event, ...rest.map((stored) => this.#core.decoder.decode(stored))]
-    return events.some((one) => one instanceof Promise)
-      ? Promise.all(events).then((decoded) => this.#run(task, decoded))
-      : this.#run(task, events as RecordedEvent[])
+    const parts = decoder.parts(first)
+    if (rest.length === 0 && !(parts instanceof Promise)) return this.#handle(task, [parts])
+    const all = [parts, ...rest.map((stored) => decoder.parts(stored))]
+    return all.some((one) => one instanceof Promise)
+      ? Promise.all(all).then((decoded) => this.#handle(task, decoded))
+      : this.#handle(task, all as (readonly RecordedEvent[])[])
+  }
+
+  /** @param parts what each event of the task is seen as */
+  #handle(task: Task, parts: readonly (readonly RecordedEvent[])[]): AttemptDone | Promise<AttemptDone> {
+    const events = parts.flat()
+    if (events.length === 0) return { recorded: false } // dropped: nobody is to see them
+    return this.#run(task, events)
   }
 
   /** Ends the attempts whose task is chosen: their contexts are dead from now on. */
@@ -107,7 +115,7 @@ export class Executor {
     const { route, attempt: number } = task
     const attempt = new Attempt(this.#host, {
       attempt: number,
-      eventId: first.id,
+      eventId: events[0]?.id ?? first.id,
       record: (effects) => task.record(effects),
       committed: () => {
         route.usage.commits++

@@ -6,6 +6,7 @@ import type { ServiceCore } from './core.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import * as plan from './group-plan.ts'
 import type { Guard } from './guard.ts'
+import { renamedSince } from './renamed.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Tracker } from './tracker.ts'
 
@@ -60,10 +61,11 @@ export class Membership {
     const { store, routes, options, service } = this.#core
     await this.change(async (state) => {
       const wanted: Subscription[] = []
-      for (const { pattern, from } of routes.subscriptions()) {
+      for (const { pattern, from, formerly } of routes.subscriptions()) {
         // What is added to a service that is there already begins now, unless it says otherwise itself.
         const place = from ?? (state.subscriptions.length === 0 ? options.from : 'now')
-        wanted.push({ pattern, since: await positionBefore(store, place) })
+        const since = (await renamedSince(store, state, pattern, formerly)) ?? (await positionBefore(store, place))
+        wanted.push({ pattern, since })
       }
       this.#core.logger.debug(`service ${service}: joins`, { instance: this.#core.instance() })
       return plan.join(state, this.#member(), wanted)

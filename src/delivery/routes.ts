@@ -1,6 +1,7 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import { overlap, type Pattern, parsePattern } from '../event/pattern.ts'
+import type { Registry } from '../event/registry.ts'
 import type { What } from '../event/typed.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { BatchContext, HandlerContext } from './context.ts'
@@ -39,11 +40,13 @@ export type Route = EachRoute | BatchRoute
 /** Which handler of a service an event goes to: the most specific. */
 export class Routes {
   readonly #service: string
+  readonly #registry: Registry
   readonly #routes: Route[] = []
   readonly #found = new Map<string, Route | undefined>()
 
-  constructor(service: string) {
+  constructor(service: string, registry: Registry) {
     this.#service = service
+    this.#registry = registry
   }
 
   /** @throws {HodisaError} `handler-conflict` where an event could go to two handlers alike. */
@@ -64,7 +67,13 @@ export class Routes {
     this.#found.clear()
   }
 
-  find(type: string): Route | undefined {
+  /** By the type that an event was recorded as: a renamed one goes where its new name leads, else where the old one does. */
+  find(recorded: string): Route | undefined {
+    const current = this.#registry.currentType(recorded)
+    return this.#best(current) ?? (current === recorded ? undefined : this.#best(recorded))
+  }
+
+  #best(type: string): Route | undefined {
     if (this.#found.has(type)) return this.#found.get(type)
     let best: { route: Route; rank: number } | undefined
     for (const route of this.#routes) {
@@ -85,10 +94,29 @@ export class Routes {
     return this.#routes.length === 0
   }
 
-  /** The patterns to subscribe, with where each begins if it says so itself. */
-  subscriptions(): { pattern: string; from: From | undefined }[] {
-    return this.#routes.flatMap(({ patterns, from }) => patterns.map(({ text }) => ({ pattern: text, from })))
+  /** The patterns to subscribe: those of the handlers, and the former names of what they match. */
+  subscriptions(): readonly WantedSubscription[] {
+    const wanted = new Map<string, WantedSubscription>()
+    const all = this.#routes.flatMap(({ patterns, from }) => patterns.map((pattern) => ({ pattern, from })))
+    for (const { pattern, from } of all) wanted.set(pattern.text, { pattern: pattern.text, from, formerly: [] })
+    for (const { pattern, from } of all) {
+      for (const [former, { type }] of this.#registry.formerTypes(pattern)) {
+        if (!wanted.has(former)) wanted.set(former, { pattern: former, from, formerly: [] })
+        const before = wanted.get(type) ?? { pattern: type, from, formerly: [] }
+        wanted.set(type, { ...before, formerly: [...before.formerly, former] })
+      }
+    }
+    return [...wanted.values()]
   }
+}
+
+/** A pattern to subscribe. */
+export interface WantedSubscription {
+  readonly pattern: string
+  /** Where it begins, if its handler says so. */
+  readonly from: From | undefined
+  /** Other names of the same event: where one of them is subscribed already, this one goes on from there. */
+  readonly formerly: readonly string[]
 }
 
 /** The patterns that a handler is registered for. */

@@ -17,7 +17,7 @@ export class ServiceBuilder {
   constructor(name: string, options: ResolvedOptions, registry: Registry, isOpen: () => boolean) {
     this.name = name
     this.options = options
-    this.routes = new Routes(name)
+    this.routes = new Routes(name, registry)
     this.#registry = registry
     this.#isOpen = isOpen
   }
