@@ -1,0 +1,49 @@
+import type { Database } from './database.ts'
+
+/** Rows that one statement removes. */
+const AT_ONCE = 2_000
+/** What one call removes of the store's own at most, in steps: more comes with the next call. */
+const MOST_STEPS = 50
+
+/** The places in the log stay: what comes after keeps its position. */
+const EVENTS = `with gone as (
+    select e.ctid from hodisa.events e where e.expires_at <= $1 order by e.expires_at limit ${AT_ONCE} for update skip locked)
+  delete from hodisa.events e using gone where e.ctid = gone.ctid`
+/** What the newest tick's snapshot is past will not be looked for again. Only what the log has: ids of transactions may begin anew. */
+const BATCHES = `with gone as (
+    select b.ctid from hodisa.batches b
+    where b.xid < (select pg_snapshot_xmin(t.snapshot) from hodisa.ticks t order by t.id desc limit 1)
+      and exists (select from hodisa.log l where l.batch = b.batch)
+    order by b.xid limit ${AT_ONCE} for update skip locked)
+  delete from hodisa.batches b using gone where b.ctid = gone.ctid`
+const TICKS = `delete from hodisa.ticks where id in (
+    select t.id from hodisa.ticks t
+    where t.id < (select n.id from hodisa.ticks n order by n.id desc offset 9 limit 1)
+    order by t.id limit ${AT_ONCE})`
+const ABANDONED = `delete from hodisa.abandoned where at < now() - interval '1 day'`
+
+/** Removes what has expired, and what the store itself needs no longer. */
+export class Expiry {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** How many events were removed. */
+  async run(now: number): Promise<number> {
+    let events = 0
+    for (let removed = AT_ONCE; removed === AT_ONCE; events += removed) removed = await this.#remove(EVENTS, [now])
+    for (const sql of [BATCHES, TICKS]) {
+      for (let steps = 0; steps < MOST_STEPS && (await this.#remove(sql, [])) === AT_ONCE; steps++);
+    }
+    await this.#remove(ABANDONED, [])
+    return events
+  }
+
+  async #remove(sql: string, values: readonly unknown[]): Promise<number> {
+    const counted = `with removed as (${sql} returning 1) select count(*) from removed`
+    const [row] = await this.#database.query<[number]>(counted, values)
+    return row?.[0] ?? 0
+  }
+}

@@ -1,0 +1,72 @@
+import type { Progress } from '../../store/groups.ts'
+import type { Database, Session } from './database.ts'
+import { changeOf } from './progress-change.ts'
+import { inTransaction } from './transaction.ts'
+
+const CHECK = 'select hodisa.check_progress($1::jsonb)'
+const WRITE = 'select hodisa.progress($1::jsonb)'
+
+/** The lowest positions that an instance finished: what fails may be finished below the mark, and is swept with the next one. */
+interface Finished {
+  /** Since the last mark. */
+  since: number
+  /** Between the last two marks: it may have been committed after the last. */
+  before: number
+  /** Whether this process has swept all that stood below the mark. */
+  swept: boolean
+}
+
+/** The fenced writes of a service's instances. */
+export class ProgressWriter {
+  readonly #durable: boolean
+  readonly #finished = new Map<string, Finished>()
+
+  constructor(durable: boolean) {
+    this.#durable = durable
+  }
+
+  /** Whether `change` may be written; writes nothing. @throws {HodisaError} `lease-lost` */
+  async check(session: Pick<Session, 'query'>, change: Progress): Promise<void> {
+    await session.query(CHECK, [changeOf(change, { durable: this.#durable })])
+  }
+
+  /**
+   * Writes it inside a transaction that somebody else began, in which the fences hold from then on. Tells whether others have to
+   * hear of it; the server then tells them, when the transaction commits.
+   *
+   * @throws {HodisaError} `lease-lost`
+   */
+  async write(session: Pick<Session, 'query'>, change: Progress): Promise<boolean> {
+    const finished = this.#finishedBy(`${change.service} ${change.instance}`)
+    for (const { position } of change.done ?? []) finished.since = Math.min(finished.since, position)
+    const low = Math.min(finished.since, finished.before)
+    const options = { durable: this.#durable, ...(finished.swept && { low: Number.isFinite(low) ? low : null }) }
+    const before = finished.since
+    if (change.mark !== undefined) finished.since = Number.POSITIVE_INFINITY
+    const [row] = await session.query<[boolean]>(WRITE, [changeOf(change, options)]).catch((error: unknown) => {
+      finished.since = Math.min(finished.since, before)
+      throw error
+    })
+    if (change.mark !== undefined) {
+      finished.before = before
+      finished.swept = true
+    }
+    return row?.[0] === true
+  }
+
+  /** Writes it in a transaction of its own. */
+  async writeAlone(database: Database, change: Progress): Promise<boolean> {
+    // Sent twice, `once` would find what the first time has written.
+    if (change.once === true) return inTransaction(database, (session) => this.write(session, change))
+    return this.write(database, change)
+  }
+
+  #finishedBy(name: string): Finished {
+    let finished = this.#finished.get(name)
+    if (finished === undefined) {
+      finished = { since: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY, swept: false }
+      this.#finished.set(name, finished)
+    }
+    return finished
+  }
+}
