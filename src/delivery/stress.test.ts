@@ -50,7 +50,7 @@ class History {
   constructor(bed: Bed, engine: EngineName, seed: number) {
     this.#bed = bed
     this.#random = new Random(seed)
-    this.#sql = engine === 'sqlite'
+    this.#sql = engine !== 'memory'
   }
 
   async run(): Promise<void> {
