@@ -31,17 +31,17 @@ export class Expiry {
   }
 
   /** How many events were removed. */
-  async run(now: number): Promise<number> {
+  async remove(now: number): Promise<number> {
     let events = 0
-    for (let removed = AT_ONCE; removed === AT_ONCE; events += removed) removed = await this.#remove(EVENTS, [now])
+    for (let removed = AT_ONCE; removed === AT_ONCE; events += removed) removed = await this.#step(EVENTS, [now])
     for (const sql of [BATCHES, TICKS]) {
-      for (let steps = 0; steps < MOST_STEPS && (await this.#remove(sql, [])) === AT_ONCE; steps++);
+      for (let steps = 0; steps < MOST_STEPS && (await this.#step(sql, [])) === AT_ONCE; steps++);
     }
-    await this.#remove(ABANDONED, [])
+    await this.#step(ABANDONED, [])
     return events
   }
 
-  async #remove(sql: string, values: readonly unknown[]): Promise<number> {
+  async #step(sql: string, values: readonly unknown[]): Promise<number> {
     const counted = `with removed as (${sql} returning 1) select count(*) from removed`
     const [row] = await this.#database.query<[number]>(counted, values)
     return row?.[0] ?? 0

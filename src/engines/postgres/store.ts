@@ -1,10 +1,9 @@
-import type { DocumentWrite } from '../../store/documents.ts'
+import type { Documents, DocumentWrite } from '../../store/documents.ts'
 import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from '../../store/events.ts'
 import type { Progress } from '../../store/groups.ts'
 import type {
   Capabilities,
   DeadLetters,
-  Documents,
   Groups,
   Hint,
   LogPage,
@@ -31,7 +30,7 @@ import { Limiter } from './limiter.ts'
 import { LogReader } from './log-reader.ts'
 import { asConnection, Outbox } from './outbox.ts'
 import { PostgresPresence } from './presence.ts'
-import { checkProgress, writeProgress } from './progress.ts'
+import { ProgressWriter } from './progress.ts'
 import { Sequencer } from './sequencer.ts'
 import { SqlRunner } from './sql-tag.ts'
 import { StreamHeads, streamName } from './stream-heads.ts'
@@ -76,6 +75,7 @@ export class PostgresStore implements Store {
   readonly #heads = new StreamHeads()
   readonly #appender: Appender
   readonly #careful: CarefulAppend
+  readonly #progress: ProgressWriter
   readonly #reads: LogReader
   readonly #documents: PostgresDocuments
   readonly #sequencer: Sequencer
@@ -96,7 +96,12 @@ export class PostgresStore implements Store {
     this.#setup = setup
     this.#database = database
     this.#durable = host.durability === 'fsync'
-    this.#ticks = new Held(database)
+    this.#ticks = new Held(database, {
+      async connected(session) {
+        const [row] = await session.query<[boolean]>('select hodisa.recognise_cluster($1)', [Math.floor(clock.now())])
+        if (row?.[0] === true) logger.warn('the store was restored into another cluster: its log goes on where it ended')
+      },
+    })
     this.#sequencer = new Sequencer(this.#ticks, {
       clock,
       durable: this.#durable,
@@ -115,6 +120,7 @@ export class PostgresStore implements Store {
       committed: () => this.#sequencer.soon(),
     })
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, busyTimeout)
+    this.#progress = new ProgressWriter(this.#durable)
     this.#reads = new LogReader(database)
     this.#sql = new SqlRunner(where)
     this.#transactions = new Limiter(mostTransactions)
@@ -122,8 +128,8 @@ export class PostgresStore implements Store {
     this.#documents = new PostgresDocuments(database)
     this.documents = this.#documents
     this.presence = new PostgresPresence(this.#control)
-    this.groups = new PostgresGroups(database)
-    this.deadLetters = new PostgresDeadLetters(database)
+    this.groups = new PostgresGroups(database, this.#durable)
+    this.deadLetters = new PostgresDeadLetters(database, this.#durable)
   }
 
   describe(): Promise<StoreDescription> {
@@ -212,16 +218,16 @@ export class PostgresStore implements Store {
   ): Promise<Receipt | undefined> {
     const { append, documents = [], work } = options
     if (append === undefined && work === undefined && documents.length === 0) {
-      await this.#database.persistently(() => this.#database.session((session) => writeProgress(session, change)))
+      await this.#progress.writeAlone(this.#database, change)
       return undefined
     }
     return this.#alone(async (session) => {
-      await checkProgress(session, change)
+      await this.#progress.check(session, change)
       const requests = work === undefined ? [] : (await this.#work(session, work)).requests
       if (append !== undefined) requests.push(append)
       const receipt = requests.length === 0 ? undefined : (await this.#appendIn(session, requests)).receipt
       if (documents.length > 0) await this.#documents.on(session).write(documents)
-      await writeProgress(session, change)
+      await this.#progress.write(session, change)
       return receipt
     })
   }
