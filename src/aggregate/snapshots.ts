@@ -63,10 +63,10 @@ export class Snapshots {
   /** Undefined where there is none that can be used. */
   async read(bound: BoundAggregate, stream: string): Promise<Snapshot | undefined> {
     if (bound.aggregate.snapshotEvery === undefined) return undefined
-    await this.#collections.ready(COLLECTION)
-    const text = (await this.#store.documents.get(COLLECTION, [stream])).get(stream)
-    if (text === undefined) return undefined
     try {
+      await this.#collections.ready(COLLECTION)
+      const text = (await this.#store.documents.get(COLLECTION, [stream])).get(stream)
+      if (text === undefined) return undefined
       const kept: unknown = JSON.parse(text)
       if (!isKept(kept)) throw new Error('it has another shape')
       if (kept.version !== bound.aggregate.version) {
