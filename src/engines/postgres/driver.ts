@@ -53,7 +53,7 @@ const BOOLEAN = (text: string) => text === 't'
 const TEXT = (text: string) => text
 
 /** Of the store's own rows: whole numbers, which are all safe integers, and text. */
-export const OWN_TYPES: PgQuery['types'] = {
+export const OWN_TYPES: NonNullable<PgQuery['types']> = {
   getTypeParser(oid) {
     switch (oid) {
       case 16:

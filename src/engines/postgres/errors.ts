@@ -22,7 +22,16 @@ const STATES: Readonly<Record<string, readonly [code: ErrorCode, text: string]>>
 
 /** The server, or the way to it, is gone: the connection is of no use any more, and another attempt may succeed. */
 const LOST_STATES = ['08', '57P01', '57P02', '57P03', '57P05', '25P03', '53300']
-const LOST_CODES = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'ENOENT']
+const LOST_CODES = [
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENOENT',
+]
 const LOST_TEXTS =
   /connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|query read timeout|client was closed|server closed the connection|server conn crashed|client has already been connected/i
 
@@ -34,7 +43,11 @@ export function stateOf(error: unknown): string {
 export function isLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const state = stateOf(error)
-  return LOST_STATES.some((prefix) => state.startsWith(prefix)) || LOST_CODES.includes(state) || LOST_TEXTS.test(error.message)
+  return (
+    LOST_STATES.some((prefix) => state.startsWith(prefix)) ||
+    LOST_CODES.includes(state) ||
+    LOST_TEXTS.test(error.message)
+  )
 }
 
 /** Nothing is wrong with the connection or its transaction, but others were in the way: the same again may succeed. */

@@ -157,46 +157,62 @@ begin
 end $$;
 
 -- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
--- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock.
-create function hodisa.tick(clock bigint, durable boolean) returns bigint language plpgsql as $$
+-- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock. In steps, because a plan for
+-- all of it at once takes longer to start than to run.
+create function hodisa.tick(clock bigint, durable boolean, out head bigint) language plpgsql as $$
 declare
-  last hodisa.ticks;
-  head bigint;
-  restored boolean;
-  cluster_now bigint := (select system_identifier from pg_control_system());
+  seen pg_snapshot;
+  recorded bigint;
+  numbers bigint[];
+  counts integer[];
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'tick() needs the isolation level read committed';
   end if;
   perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
-  select * into last from hodisa.ticks order by id desc limit 1;
-  -- Restored into another cluster: transaction ids begin anew, so that only the absence from the log tells what is new.
-  restored := last.cluster <> cluster_now or pg_snapshot_xmax(last.snapshot) > pg_snapshot_xmax(pg_current_snapshot());
-  if restored then delete from hodisa.batches b using hodisa.log l where l.batch = b.batch; end if;
+  select t.snapshot, t.position, greatest(t.recorded_at, clock) into seen, head, recorded
+    from hodisa.ticks t order by t.id desc limit 1;
+  select array_agg(f.batch order by f.batch), array_agg(f.events order by f.batch), pg_current_snapshot() into numbers, counts, seen
+    from (
+      select b.batch, b.events from hodisa.batches b where b.xid >= pg_snapshot_xmax(seen)
+      union all
+      select b.batch, b.events from hodisa.batches b where b.xid = any (array(select pg_snapshot_xip(seen)))) f;
+  if numbers is null then return; end if;
   perform hodisa.assure_durable(durable);
-  with fresh as (
-    select b.batch, b.events from hodisa.batches b where b.xid >= pg_snapshot_xmax(last.snapshot) and not restored
-    union all
-    select b.batch, b.events from hodisa.batches b
-      where b.xid = any (array(select pg_snapshot_xip(last.snapshot))) and not restored
-    union all
-    select b.batch, b.events from hodisa.batches b where restored
-  ), placed as (
-    insert into hodisa.log (position, batch, events, recorded_at)
-      select last.position + 1 + sum(f.events) over (order by f.batch) - f.events, f.batch, f.events, greatest(clock, last.recorded_at)
-      from fresh f order by f.batch
-      returning position + events - 1 as upto, recorded_at
-  )
-  insert into hodisa.ticks (snapshot, position, recorded_at, cluster)
-    select pg_current_snapshot(), coalesce(max(upto), last.position), coalesce(max(recorded_at), last.recorded_at), cluster_now
-    from placed having count(*) > 0 or restored
-    returning position into head;
-  if restored then delete from hodisa.batches b using hodisa.log l where l.batch = b.batch; end if;
-  if head is null then return last.position; end if;
+  for i in 1 .. array_length(numbers, 1) loop
+    insert into hodisa.log (position, batch, events, recorded_at) values (head + 1, numbers[i], counts[i], recorded);
+    head := head + counts[i];
+  end loop;
+  insert into hodisa.ticks (snapshot, position, recorded_at) values (seen, head, recorded);
   perform pg_notify('hodisa', 'head ' || head::text);
-  return head;
 end $$;
 
-insert into hodisa.ticks (snapshot, position, recorded_at, cluster)
-  select pg_current_snapshot(), 0, 0, system_identifier from pg_control_system();
+-- Must run on every new connection before it ticks. After a restore into another cluster, or out of an older state of this one,
+-- transaction ids begin anew, so that only the absence from the log tells what is new.
+create function hodisa.recognise_cluster(clock bigint) returns boolean language plpgsql as $$
+declare
+  last hodisa.ticks;
+  before bigint;
+  now_here bigint := (select system_identifier from pg_control_system());
+begin
+  perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
+  select * into last from hodisa.ticks order by id desc limit 1;
+  select system_identifier into before from hodisa.identity for update;
+  if before = now_here and pg_snapshot_xmax(last.snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) then return false; end if;
+  delete from hodisa.batches b using hodisa.log l where l.batch = b.batch;
+  with placed as (
+    insert into hodisa.log (position, batch, events, recorded_at)
+      select last.position + 1 + sum(b.events) over (order by b.batch) - b.events, b.batch, b.events, greatest(clock, last.recorded_at)
+      from hodisa.batches b order by b.batch
+      returning position + events - 1 as upto
+  )
+  insert into hodisa.ticks (snapshot, position, recorded_at)
+    select pg_current_snapshot(), coalesce(max(upto), last.position), greatest(clock, last.recorded_at) from placed;
+  delete from hodisa.batches b using hodisa.log l where l.batch = b.batch;
+  update hodisa.identity set system_identifier = now_here;
+  return true;
+end $$;
+
+insert into hodisa.ticks (snapshot, position, recorded_at) values (pg_current_snapshot(), 0, 0);
+insert into hodisa.identity (system_identifier) select system_identifier from pg_control_system();
 `

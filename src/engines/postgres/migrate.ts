@@ -28,7 +28,10 @@ export async function migrate(database: Database, schema: string): Promise<void>
         await session.query(VERSION_TABLE)
         for (const { version, breaking, sql } of await missing(session, schema)) {
           await session.raw({ text: database.named(sql) })
-          await session.query('insert into hodisa.schema_versions (version, breaking) values ($1, $2)', [version, breaking])
+          await session.query('insert into hodisa.schema_versions (version, breaking) values ($1, $2)', [
+            version,
+            breaking,
+          ])
         }
         await session.raw({ text: 'commit' })
       } catch (error) {

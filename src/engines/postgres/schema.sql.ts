@@ -16,11 +16,12 @@ create table if not exists hodisa.schema_versions (
 )`
 
 export const TABLES = `
--- Tells this store from others: the outbox of a connection to another database would write where nobody reads.
 create table hodisa.identity (
-  id uuid not null default gen_random_uuid()
+  -- tells this store from others: the outbox of a connection to another database would write where nobody reads
+  id uuid not null default gen_random_uuid(),
+  -- of the cluster whose transaction ids stand in batches and ticks
+  system_identifier bigint not null
 );
-insert into hodisa.identity default values;
 
 create sequence hodisa.batch_numbers as bigint cache 1;
 
@@ -82,9 +83,7 @@ create table hodisa.ticks (
   snapshot pg_snapshot not null,
   -- the last one given
   position bigint not null,
-  recorded_at bigint not null,
-  -- the cluster whose transaction ids these are
-  cluster bigint not null
+  recorded_at bigint not null
 );
 
 create table hodisa.streams (

@@ -3,7 +3,7 @@ import type { Held } from './held.ts'
 
 const TICK = 'select hodisa.tick($1::bigint, $2::boolean)'
 /** Ms from the start of one tick to the next that nobody waits for: what comes meanwhile shares it. */
-const PAUSE = 2
+const PAUSE = 4
 /** Pauses of a search for events of somebody else's transaction, which may commit at any moment, in ms. */
 const SEARCH = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1_000, 2_000]
 
@@ -57,13 +57,15 @@ export class Sequencer {
   soon(): void {
     if (this.#soon || this.#next !== undefined) return
     this.#soon = true
+    if (this.#running === undefined) this.#startSoon()
+  }
+
+  #startSoon(): void {
     const wait = Math.ceil(this.#startedAt + PAUSE - performance.now())
     const start = () => {
-      this.#soon = false
-      this.fresh().catch(this.#failed)
+      if (this.#soon) this.fresh().catch(this.#failed)
     }
-    if (this.#running !== undefined) void this.#running.then(start, start)
-    else if (wait > 0) this.#cancelSoon = this.#clock.after(wait, start)
+    if (wait > 0) this.#cancelSoon = this.#clock.after(wait, start)
     else start()
   }
 
@@ -94,19 +96,19 @@ export class Sequencer {
 
   #tick(): Promise<number> {
     this.#next = undefined
+    this.#soon = false
     this.#startedAt = performance.now()
-    const run = this.#held.query<[number]>(TICK, [Math.floor(this.#clock.now()), this.#durable]).then(
-      ([row]) => {
-        if (this.#running === run) this.#running = undefined
+    const run = this.#held
+      .query<[number]>(TICK, [Math.floor(this.#clock.now()), this.#durable])
+      .finally(() => {
+        this.#running = undefined
+        if (this.#soon && this.#next === undefined) this.#startSoon()
+      })
+      .then(([row]) => {
         const head = row?.[0] ?? 0
         this.#ticked(head)
         return head
-      },
-      (error) => {
-        if (this.#running === run) this.#running = undefined
-        throw error
-      },
-    )
+      })
     this.#running = run
     return run
   }
