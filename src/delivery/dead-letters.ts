@@ -5,7 +5,7 @@ import type { StoredEvent } from '../store/events.ts'
 import type { Cursor, DeadLetterQuery, DeadLetterState, StoredDeadLetter, StoredError } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 import { type DeadLetterSelection, selectionQuery } from './dead-letter-selection.ts'
-import { type Editing, editOf, withEdit } from './edits.ts'
+import { type Editing, editOf, partsShown, withEdit } from './edits.ts'
 import { atLeast } from './options.ts'
 
 const STATES: readonly DeadLetterState[] = ['parked', 'redriving', 'skipped']
@@ -21,7 +21,7 @@ export interface DeadLetter {
   /** ISO 8601. */
   readonly firstFailedAt: string
   readonly parkedAt: string
-  /** The event as recorded, with the edited data in place where it was edited. */
+  /** The event as the app sees it, or as recorded where its upcaster fails; with the edited data where it was edited. */
   readonly event: RecordedEvent
   /** Whether `event.data` was edited. */
   readonly edited: boolean
@@ -182,7 +182,9 @@ export class DeadLetters {
 
   async #face(letter: StoredDeadLetter): Promise<DeadLetter> {
     const { id, service, key, state, attempts, error, edited } = letter
-    const event = await this.#editing.decoder.decode(withEdit(await this.#event(letter), edited))
+    const { decoder } = this.#editing
+    const recorded = withEdit(await this.#event(letter), edited)
+    const [event = await decoder.asRecorded(recorded)] = await partsShown(decoder, recorded)
     return {
       id,
       service,

@@ -9,6 +9,7 @@ import { isDone } from './failing-key.ts'
 import { FailingKeys } from './failing-keys.ts'
 import type { Guard } from './guard.ts'
 import { type Lane, Lanes } from './lanes.ts'
+import { CannotHandle } from './parts.ts'
 import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Entry } from './window.ts'
@@ -201,14 +202,17 @@ export class Dispatcher {
     const share = this.#host.shares.get(entry.stored.bucket)
     const lost = share === undefined || share.epoch !== entry.epoch
     if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route)
+    const able = !(error instanceof CannotHandle)
     try {
-      await this.failing.open(lane, share, entry.stored, route, error)
+      await this.failing.open(lane, share, entry.stored, able ? route : undefined, error)
     } catch (refused) {
       if (!isHodisaError(refused, 'lease-lost')) throw refused
       return this.#giveBack(lane, entry, route)
     }
     this.#host.passed(entry)
-    if (route !== undefined) this.breakers.failed(route, error)
+    if (route === undefined) return
+    if (able) this.breakers.failed(route, error)
+    else this.breakers.letGo(route)
   }
 
   /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */

@@ -4,12 +4,13 @@ import { derivedId } from '../event/id.ts'
 import { systemEvents } from '../event/system.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { StoredEvent } from '../store/events.ts'
-import { Attempt, type AttemptDone, type AttemptHost, type AttemptSubject } from './attempt.ts'
+import { Attempt, type AttemptDone, type AttemptHost, type AttemptSubject, type Effects } from './attempt.ts'
 import type { BatchContext } from './context.ts'
 import type { ServiceCore } from './core.ts'
 import type { Guard } from './guard.ts'
+import { CannotHandle, PartsProgress } from './parts.ts'
 import type { Route } from './routes.ts'
-import type { Shares } from './shares.ts'
+import type { Share, Shares } from './shares.ts'
 import { Turns } from './turns.ts'
 
 /** How long after its timeout a handler may take to notice, before its bucket is given up. Ms. */
@@ -35,6 +36,7 @@ export class Executor {
   readonly #mayStart: () => boolean
   readonly #running = new Map<Attempt, Task>()
   readonly #turns = new Turns()
+  readonly #parts: PartsProgress
 
   constructor(core: ServiceCore, guard: Guard, shares: Shares, mayStart: () => boolean) {
     this.#core = core
@@ -44,6 +46,7 @@ export class Executor {
       logger,
       prepare: (event, cause, ordinal) => preparer.prepareNow(event, { id: derivedId('evt', service, cause, ordinal) }),
     }
+    this.#parts = new PartsProgress(core.store, service)
     this.#guard = guard
     this.#shares = shares
     this.#mayStart = mayStart
@@ -61,10 +64,7 @@ export class Executor {
     const start = () => {
       const lost = held.some((share) => share === undefined || this.#shares.get(share.bucket) !== share)
       if (!lost && this.#mayStart()) return this.#start(task)
-      throw new HodisaError(
-        'lease-lost',
-        `service ${this.#core.service}: the bucket was lost while ${first.type} waited`,
-      )
+      throw this.#lost(first)
     }
     const cares = new Set(task.events.map((event) => this.#guard.careOf(event)))
     if (cares.has('killer') || cares.has('alone')) {
@@ -91,7 +91,10 @@ export class Executor {
     const { decoder } = this.#core
     const [first, ...rest] = task.events
     const parts = decoder.parts(first)
-    if (rest.length === 0 && !(parts instanceof Promise)) return this.#handle(task, [parts])
+    if (rest.length === 0 && !(parts instanceof Promise)) {
+      const usual = parts.length === 1 && parts[0]?.id === first.id
+      return usual ? this.#run(task, parts) : this.#handle(task, [parts])
+    }
     const all = [parts, ...rest.map((stored) => decoder.parts(stored))]
     return all.some((one) => one instanceof Promise)
       ? Promise.all(all).then((decoded) => this.#handle(task, decoded))
@@ -100,9 +103,56 @@ export class Executor {
 
   /** @param parts what each event of the task is seen as */
   #handle(task: Task, parts: readonly (readonly RecordedEvent[])[]): AttemptDone | Promise<AttemptDone> {
+    const split = task.events.findIndex(({ id }, index) => parts[index]?.some((part) => part.id !== id))
+    if (split >= 0) {
+      if (task.events.length === 1) return this.#inParts(task, parts.flat())
+      // A batch is halved until the event is by itself.
+      throw new Error(`${task.events[split]?.type} ${task.events[split]?.id} was split, and takes a turn of its own`)
+    }
     const events = parts.flat()
     if (events.length === 0) return { recorded: false } // dropped: nobody is to see them
     return this.#run(task, events)
+  }
+
+  /** One part after the other, each with a context of its own; what a part has done is written down before the next one begins. */
+  async #inParts(task: Task, parts: readonly RecordedEvent[]): Promise<AttemptDone> {
+    const { store, service, instance, routes } = this.#core
+    const [stored] = task.events
+    const share = this.#shares.get(stored.bucket)
+    const handled = parts.flatMap((event, index) => {
+      const route = event.id === stored.id ? task.route : routes.find(event.type)
+      if (route !== undefined) return [{ event, route, index }]
+      if (this.#shares.covers(event.type)) throw new CannotHandle(event)
+      return [] // the service does not subscribe to it
+    })
+    const finished = await this.#parts.finished(stored)
+    const left = handled.filter(({ index }) => index >= finished)
+    for (const { event, route, index } of left.slice(0, -1)) {
+      const record = async (effects: Effects) => {
+        if (share === undefined) throw this.#lost(stored)
+        await store.progress(
+          { service, instance: instance(), fences: [share] },
+          this.#parts.with(effects, stored, index + 1),
+        )
+      }
+      this.#assertHeld(share, stored)
+      const { recorded } = await this.#run({ ...task, route, record }, [event])
+      if (!recorded) await record({})
+    }
+    const last = left.at(-1)
+    const record = (effects: Effects) => task.record(this.#parts.with(effects, stored, 'done'))
+    this.#assertHeld(share, stored)
+    const done = last === undefined ? undefined : await this.#run({ ...task, route: last.route, record }, [last.event])
+    if (done?.recorded !== true) await record({})
+    return { recorded: true }
+  }
+
+  #assertHeld(share: Share | undefined, stored: StoredEvent): void {
+    if (share === undefined || this.#shares.get(stored.bucket) !== share || !this.#mayStart()) throw this.#lost(stored)
+  }
+
+  #lost({ type }: StoredEvent): HodisaError {
+    return new HodisaError('lease-lost', `service ${this.#core.service}: the bucket was lost while ${type} waited`)
   }
 
   /** Ends the attempts whose task is chosen: their contexts are dead from now on. */

@@ -6,6 +6,7 @@ import { CursorWriter } from './cursor-writer.ts'
 import { withEdit } from './edits.ts'
 import { at, type FailingKey, type FailingKeysHost, failingKey, isDone, joined } from './failing-key.ts'
 import type { Lane } from './lanes.ts'
+import { CannotHandle } from './parts.ts'
 import type { Route } from './routes.ts'
 import type { Share } from './shares.ts'
 import { Verdicts } from './verdicts.ts'
@@ -57,7 +58,7 @@ export class FailingKeys {
     const before = lane.failing
     const failing = this.#fresh(lane, share, stored, before?.cursor)
     failing.successes = route === undefined ? 0 : this.#host.breaker(route).successes
-    if (route === undefined) await this.#verdicts.wait(failing, share, stored)
+    if (route === undefined) await this.#verdicts.wait(failing, share, neededBy(stored, error))
     else await this.#verdicts.fail(failing, share, stored, route, error)
     // Lost while that was written: whoever has the bucket now, this instance again perhaps, goes on from what stands there.
     if (this.#host.shares.get(share.bucket) !== share) return
@@ -223,6 +224,7 @@ export class FailingKeys {
     } catch (error) {
       if (!isDone(error, head)) {
         if (isHodisaError(error, 'lease-lost')) throw error
+        if (error instanceof CannotHandle) return this.#verdicts.wait(failing, share, neededBy(head, error))
         const { successes } = this.#host.breaker(route)
         if (failing.successes === Number.MAX_SAFE_INTEGER || attempts === 0) failing.successes = successes
         return this.#verdicts.fail(failing, share, head, route, error)
@@ -343,4 +345,9 @@ export class FailingKeys {
     failing.idle = false
     this.schedule(failing)
   }
+}
+
+/** The event, or the part of it, that somebody has to be able to handle. */
+function neededBy(stored: StoredEvent, error: unknown): StoredEvent {
+  return error instanceof CannotHandle ? { ...stored, ...error.needs } : stored
 }

@@ -4,6 +4,7 @@ import type { GroupState } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 import * as plan from './group-plan.ts'
 import { assertFrom, type From } from './options.ts'
+import { forgetParts } from './parts.ts'
 
 /** One running instance of a service. */
 export interface InstanceStatus {
@@ -84,6 +85,7 @@ export class Services {
     assertFrom(to?.from)
     const position = await positionBefore(this.#store, to.from)
     await this.#change(service, (state) => plan.reset(state, position))
+    await forgetParts(this.#store, service)
   }
 
   /**
@@ -102,7 +104,7 @@ export class Services {
           instances: running.map(({ instance }) => instance),
         })
       }
-      if (await this.#store.groups.forget(service, state.revision)) return
+      if (await this.#store.groups.forget(service, state.revision)) return forgetParts(this.#store, service)
     }
   }
 

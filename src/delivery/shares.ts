@@ -145,6 +145,11 @@ export class Shares {
     return this.#subscribed(type).some(({ since }) => position > since)
   }
 
+  /** Whether the service has a subscription for a type, wherever it begins. */
+  covers(type: string): boolean {
+    return this.#subscribed(type).length > 0
+  }
+
   /** What is finished above a position, where a pattern was added that begins below it. */
   finishedAbove(share: Share, position: number): FinishedAbove | null {
     const patterns = [...share.covered].flatMap(([pattern, until]) => (until > position ? [{ pattern, until }] : []))

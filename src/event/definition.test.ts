@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { describe, test } from 'vitest'
 import { z } from 'zod'
 import { defineEvent, type EventOptions, unchecked } from './definition.ts'
+import { splitInto } from './upcasting.ts'
 
 const libraries = {
   Zod: z.object({ orderId: z.string() }),
@@ -60,6 +61,20 @@ describe('a defined event', () => {
   })
 })
 
+test('a renamed event stays in its streams, unless another category is given', () => {
+  const was = ['order.placed', 'order.made']
+  assert.equal(defineEvent('purchase.made', { was }).category, 'order')
+  assert.equal(defineEvent('purchase.made', { was, category: 'purchase' }).category, 'purchase')
+})
+
+test('splitInto takes events that a definition made, without extras', () => {
+  const Paid = defineEvent('order.paid')
+  assert.deepEqual(splitInto({ n: 1 }, Paid({ n: 2 })).others, [{ type: 'order.paid', data: { n: 2 } }])
+  for (const other of [undefined, null, { n: 1 }, Paid({}, { id: 'x' })]) {
+    assert.throws(() => splitInto({}, other as ReturnType<typeof Paid>), { code: 'invalid-option' })
+  }
+})
+
 describe('a definition is refused', () => {
   const options: readonly (readonly [string, object, RegExp])[] = [
     ['version 0', { version: 0 }, /version must be an integer from 1/],
@@ -77,6 +92,10 @@ describe('a definition is refused', () => {
       /upcast\[2\]/,
     ],
     ['an upcaster that is no function', { version: 2, upcast: { 1: 'x' } }, /upcast\[1\]/],
+    ['former types that are no array', { was: 'order.placed' }, /was must be an array/],
+    ['its own type as a former one', { was: ['order.placed', 'order.created'] }, /was must name other types/],
+    ['a former type twice', { was: ['order.placed', 'order.placed'] }, /was must name other types/],
+    ["a former type of the framework's", { was: ['hodisa.event.parked'] }, /was must not name types of "hodisa"/],
   ]
   for (const [what, given, message] of options) {
     test(`with ${what}`, () => {
@@ -95,6 +114,7 @@ describe('a definition is refused', () => {
   test('with a name or a category that breaks the rules', () => {
     assert.throws(() => defineEvent('OrderCreated'), { code: 'invalid-name' })
     assert.throws(() => defineEvent('order.created', { category: 'a.b' }), { code: 'invalid-name' })
+    assert.throws(() => defineEvent('order.created', { was: ['OrderPlaced'] }), { code: 'invalid-name' })
     assert.throws(() => defineEvent('a.beat', { kind: 'system', keep: '7w' as '7d' }), { code: 'invalid-option' })
   })
 })

@@ -32,6 +32,13 @@ export class Decoder {
     return typeof text === 'string' ? this.#parts(stored, text) : text.then((plain) => this.#parts(stored, plain))
   }
 
+  /** In the type and version it was recorded in: nothing that an upcaster does can go wrong. */
+  asRecorded(stored: StoredEvent): RecordedEvent | Promise<RecordedEvent> {
+    const text = this.#text(stored)
+    const recorded = (plain: string) => this.#recorded(stored, stored, parse(stored, plain))
+    return typeof text === 'string' ? recorded(text) : text.then(recorded)
+  }
+
   /** The first of its parts; one that was dropped as it was recorded. */
   decode(stored: StoredEvent): RecordedEvent | Promise<RecordedEvent> {
     const text = this.#text(stored)
