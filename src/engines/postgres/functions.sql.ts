@@ -7,6 +7,13 @@
 export const LEASE_LOST = 'HO001'
 export const ABANDONED = 'HO002'
 
+/**
+ * Plans are kept by a connection, and may have been made when the tables were empty: never one that reads a whole table. Nor is
+ * one made again for every call.
+ */
+export const BY_INDEX =
+  'set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off'
+
 /** A lock of the store's own, apart from those of other stores in the database. */
 const LOCK_NAMESPACE = 0x486f6473
 
@@ -28,7 +35,7 @@ end $$;
 
 -- Locks what an append is about to change, and waits for who holds it. Then tells how it stands: what a plan is made from.
 --   request: { streams: [[stream, tenant]], ids: [[id, tenant]], documents: … }
-create function hodisa.lock_for_append(request jsonb, patience integer) returns jsonb language plpgsql as $$
+create function hodisa.lock_for_append(request jsonb, patience integer) returns jsonb language plpgsql ${BY_INDEX} as $$
 declare
   before text := current_setting('lock_timeout');
   result jsonb;
@@ -68,7 +75,7 @@ end $$;
 --     key, tenant, subject, tags, encoding, expires]]
 -- Returns the number of the batch, or what stood against it.
 create function hodisa.append(streams jsonb, ids jsonb, events jsonb, count integer, inlines bigint, attempt bigint, durable boolean,
-  out batch bigint, out refusal jsonb) language plpgsql as $$
+  out batch bigint, out refusal jsonb) language plpgsql ${BY_INDEX} as $$
 declare
   failing jsonb;
   wanted integer := jsonb_array_length(streams);
@@ -146,7 +153,7 @@ end $$;
 
 -- After a lost connection: the batch that an append wrote, or null when it did not, and then it never will. Waits for one that is
 -- still under way.
-create function hodisa.settle(attempt bigint, first_id text, first_tenant text) returns bigint language plpgsql as $$
+create function hodisa.settle(attempt bigint, first_id text, first_tenant text) returns bigint language plpgsql ${BY_INDEX} as $$
 declare
   found_batch bigint;
 begin
@@ -159,7 +166,7 @@ end $$;
 -- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
 -- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock. In steps, because a plan for
 -- all of it at once takes longer to start than to run.
-create function hodisa.tick(clock bigint, durable boolean, out head bigint) language plpgsql as $$
+create function hodisa.tick(clock bigint, durable boolean, out head bigint) language plpgsql ${BY_INDEX} as $$
 declare
   seen pg_snapshot;
   recorded bigint;
