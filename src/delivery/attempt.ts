@@ -3,7 +3,7 @@ import type { NewEvent } from '../event/types.ts'
 import { type Transaction, userWork } from '../log/transaction.ts'
 import type { EventToAppend } from '../store/events.ts'
 import type { Logger, Store, StoreTransaction } from '../store/port.ts'
-import type { BatchContext } from './context.ts'
+import type { EffectContext } from './context.ts'
 
 /** What all attempts of a service work with. */
 export interface AttemptHost {
@@ -89,7 +89,7 @@ export class Attempt {
   /**
    * Runs the handler. Synchronous where the handler is, and publishes nothing; rejects with what made the attempt fail.
    */
-  run(handler: (ctx: BatchContext) => void | Promise<void>): AttemptDone | Promise<AttemptDone> {
+  run(handler: (ctx: EffectContext) => void | Promise<void>): AttemptDone | Promise<AttemptDone> {
     let returned: void | Promise<void>
     try {
       returned = handler(new Context(this))
@@ -163,13 +163,17 @@ export class Attempt {
   }
 
   commit(work: ((tx: Transaction) => Promise<void> | void) | undefined): Promise<void> {
+    return this.record(() => effectsOf(this.#published, work && this.#inTransaction(work)))
+  }
+
+  record(effects: () => Effects): Promise<void> {
     try {
       this.#assertOpen('ctx.commit')
     } catch (error) {
       return Promise.reject(error)
     }
     this.#state = 'committing'
-    this.#commit = this.#subject.record(effectsOf(this.#published, work && this.#inTransaction(work))).then(
+    this.#commit = this.#subject.record(effects()).then(
       () => {
         this.#state = 'committed'
         this.#subject.committed()
@@ -191,7 +195,7 @@ export class Attempt {
 }
 
 /** What the handler holds. Its functions may be taken off it; they are made when they are asked for, which is seldom. */
-class Context implements BatchContext {
+class Context implements EffectContext {
   readonly #attempt: Attempt
 
   constructor(attempt: Attempt) {
@@ -218,19 +222,24 @@ class Context implements BatchContext {
     return this.#attempt.signal
   }
 
-  get keyOf(): BatchContext['keyOf'] {
+  get keyOf(): EffectContext['keyOf'] {
     const attempt = this.#attempt
     return ({ id }) => attempt.keyOf(id)
   }
 
-  get publish(): BatchContext['publish'] {
+  get publish(): EffectContext['publish'] {
     const attempt = this.#attempt
     return (...events) => attempt.publish(events)
   }
 
-  get commit(): BatchContext['commit'] {
+  get commit(): EffectContext['commit'] {
     const attempt = this.#attempt
     return (work) => attempt.commit(work)
+  }
+
+  get record(): EffectContext['record'] {
+    const attempt = this.#attempt
+    return (effects) => attempt.record(() => effects)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { NewEvent } from '../event/types.ts'
 import type { Transaction } from '../log/transaction.ts'
 import type { Logger } from '../store/port.ts'
+import type { Effects } from './attempt.ts'
 
 /** What a handler gets beside the event. */
 export interface HandlerContext {
@@ -28,6 +29,12 @@ export interface HandlerContext {
 export interface BatchContext extends HandlerContext {
   /** {@link HandlerContext.idempotencyKey} of one event of the batch. */
   keyOf(event: { readonly id: string }): string
+}
+
+/** The same for the framework's own handlers, whose effects are more than SQL and events. */
+export interface EffectContext extends BatchContext {
+  /** Commits the effects and the mark that the events are done, as `commit` does. */
+  record(effects: Effects): Promise<void>
 }
 
 export type Handler<Event> = (event: Event, ctx: HandlerContext) => void | Promise<void>

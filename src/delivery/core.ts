@@ -2,6 +2,7 @@ import type { Registry } from '../event/registry.ts'
 import type { Decoder } from '../log/decode.ts'
 import type { Preparer } from '../log/prepare.ts'
 import type { Clock, Logger, Store } from '../store/port.ts'
+import type { OneLane } from './one-lane.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Routes } from './routes.ts'
 import type { SystemLog } from './system-log.ts'
@@ -20,6 +21,8 @@ export interface ServiceCore {
   readonly system: SystemLog
   /** From 0 to below 1, for jitter. */
   readonly random: () => number
+  /** Set where log order is kept over all keys. */
+  readonly oneLane?: OneLane
   /** Id of this process among the instances; another one after it was taken for dead. */
   instance(): string
 }

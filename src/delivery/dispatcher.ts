@@ -9,6 +9,7 @@ import { isDone } from './failing-key.ts'
 import { FailingKeys } from './failing-keys.ts'
 import type { Guard } from './guard.ts'
 import { type Lane, Lanes } from './lanes.ts'
+import type { OneLane } from './one-lane.ts'
 import { CannotHandle } from './parts.ts'
 import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
@@ -47,6 +48,8 @@ export class Dispatcher {
   readonly #batcher: Batcher
   #running = 0
   #dispatching = false
+  /** An event of the one lane failed, and its time has not come yet. */
+  #held = false
   #idle: (() => void)[] = []
 
   constructor(core: ServiceCore, host: DispatcherHost, guard: Guard) {
@@ -87,7 +90,7 @@ export class Dispatcher {
     if (this.#dispatching) return
     this.#dispatching = true
     try {
-      while (this.#running < this.#core.options.concurrency && this.#host.mayStart()) {
+      while (!this.#held && this.#running < this.#core.options.concurrency && this.#host.mayStart()) {
         const batch = this.#batcher.take()
         if (batch !== undefined) {
           this.#run(this.#runBatch(batch.route, batch.members))
@@ -140,7 +143,12 @@ export class Dispatcher {
     }
     if (this.breakers.holds(route, lane)) return
     if (route.mode === 'batch') {
-      this.#batcher.add(route, lane, (next) => this.#core.routes.find(next.stored.type) === route)
+      this.#batcher.add(
+        route,
+        lane,
+        ({ stored }) =>
+          this.#core.routes.find(stored.type) === route && this.#core.registry.canRead(stored.type, stored.version),
+      )
       return
     }
     lane.queue.shift()
@@ -202,6 +210,7 @@ export class Dispatcher {
     const share = this.#host.shares.get(entry.stored.bucket)
     const lost = share === undefined || share.epoch !== entry.epoch
     if (lost || isHodisaError(error, 'lease-lost')) return this.#giveBack(lane, entry, route)
+    if (this.#core.oneLane !== undefined) return this.#hold(this.#core.oneLane, lane, entry, route, error)
     const able = !(error instanceof CannotHandle)
     try {
       await this.failing.open(lane, share, entry.stored, able ? route : undefined, error)
@@ -213,6 +222,22 @@ export class Dispatcher {
     if (route === undefined) return
     if (able) this.breakers.failed(route, error)
     else this.breakers.letGo(route)
+  }
+
+  /** Nothing behind an event of the one lane may pass it. */
+  async #hold(oneLane: OneLane, lane: Lane, entry: Entry, route: Route | undefined, error: unknown): Promise<void> {
+    this.#held = true
+    let wait = 0
+    try {
+      wait = await oneLane.failed(error, entry.stored, this.#record([entry]))
+    } finally {
+      this.#giveBack(lane, entry, route)
+      const release = () => {
+        this.#held = false
+        this.dispatch()
+      }
+      this.#core.clock.after(wait, release, true)
+    }
   }
 
   /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */
@@ -309,8 +334,9 @@ export class Dispatcher {
       const fences = new Map<number, Fence>()
       for (const { stored, epoch } of entries) fences.set(stored.bucket, { bucket: stored.bucket, epoch })
       const done = entries.map(({ stored }) => ({ bucket: stored.bucket, position: stored.position }))
-      const change = { service, instance: instance(), fences: [...fences.values()], done, once: true }
-      await store.progress(change, effects)
+      const change = { service, instance: instance(), fences: [...fences.values()] }
+      // One lane needs no done rows: its mark rises with every event.
+      await store.progress(this.#core.oneLane === undefined ? { ...change, done, once: true } : change, effects)
     }
   }
 }

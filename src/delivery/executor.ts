@@ -5,7 +5,7 @@ import { systemEvents } from '../event/system.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { StoredEvent } from '../store/events.ts'
 import { Attempt, type AttemptDone, type AttemptHost, type AttemptSubject, type Effects } from './attempt.ts'
-import type { BatchContext } from './context.ts'
+import type { EffectContext } from './context.ts'
 import type { ServiceCore } from './core.ts'
 import type { Guard } from './guard.ts'
 import { CannotHandle, PartsProgress } from './parts.ts'
@@ -103,7 +103,12 @@ export class Executor {
 
   /** @param parts what each event of the task is seen as */
   #handle(task: Task, parts: readonly (readonly RecordedEvent[])[]): AttemptDone | Promise<AttemptDone> {
-    const split = task.events.findIndex(({ id }, index) => parts[index]?.some((part) => part.id !== id))
+    const { oneLane } = this.#core
+    // In one lane a batch stays whole: its handler takes the parts as they come.
+    const split =
+      oneLane !== undefined
+        ? -1
+        : task.events.findIndex(({ id }, index) => parts[index]?.some((part) => part.id !== id))
     if (split >= 0) {
       if (task.events.length === 1) return this.#inParts(task, parts.flat())
       // A batch is halved until the event is by itself.
@@ -215,7 +220,7 @@ export class Executor {
   }
 }
 
-function call(route: Route, events: readonly RecordedEvent[], ctx: BatchContext): void | Promise<void> {
+function call(route: Route, events: readonly RecordedEvent[], ctx: EffectContext): void | Promise<void> {
   route.usage.attempts++
   if (route.mode === 'batch') return route.handler(events, ctx)
   const [event] = events

@@ -55,29 +55,39 @@ export function evict(state: GroupState, dead: ReadonlySet<string>, head: number
   }
 }
 
-/** How many buckets an instance should hold: all shares differ by one at most, and instances beyond 256 rest. */
-export function quota(state: GroupState, instance: string): number {
+/** Whose the buckets are: everybody's in equal shares, or all of them one instance's. */
+export type Sharing = 'even' | 'one'
+
+/**
+ * How many buckets an instance should hold: all shares differ by one at most, and instances beyond 256 rest; or the first of them
+ * holds all.
+ */
+export function quota(state: GroupState, instance: string, sharing: Sharing = 'even'): number {
   const ids = state.members.map((member) => member.instance).sort()
   const rank = ids.indexOf(instance)
   if (rank < 0) return 0
+  if (sharing === 'one') return rank === 0 ? BUCKETS : 0
   return Math.floor(BUCKETS / ids.length) + (rank < BUCKETS % ids.length ? 1 : 0)
 }
 
 /**
  * Claims free buckets up to the quota, and beyond it those that only instances like this one can go on with. `orphaned`: whoever
- * they are due to does not come for them, so half of what is left is claimed too, and the others find the rest.
+ * they are due to does not come for them, so half of what is left is claimed too, and the others find the rest; all of it where
+ * one instance is to hold all.
  */
 export function claim(
   state: GroupState,
   me: Member,
   avoid: ReadonlySet<number>,
   orphaned = false,
+  sharing: Sharing = 'even',
 ): GroupUpdate | undefined {
   const owned = state.leases.filter(({ owner }) => owner === me.instance).length
   const free = state.leases.filter(({ bucket, owner }) => owner === null && !avoid.has(bucket))
   const special = free.filter(({ needs }) => needs !== null && canHandle(me, needs))
   const plain = free.filter(({ needs }) => needs === null || !state.members.some((member) => canHandle(member, needs)))
-  const room = Math.max(orphaned ? Math.ceil(plain.length / 2) : 0, quota(state, me.instance) - owned)
+  const left = sharing === 'one' ? plain.length : Math.ceil(plain.length / 2)
+  const room = Math.max(orphaned ? left : 0, quota(state, me.instance, sharing) - owned)
   const taken = new Set([...special, ...plain.slice(0, room)])
   if (taken.size === 0) return undefined
   return {

@@ -172,6 +172,10 @@ export class Membership {
     }
   }
 
+  get #sharing(): plan.Sharing {
+    return this.#core.oneLane === undefined ? 'even' : 'one'
+  }
+
   #member(): Member {
     const { routes, registry, instance } = this.#core
     const patterns = routes.subscriptions().map(({ pattern }) => pattern)
@@ -206,7 +210,7 @@ export class Membership {
     const before = this.#state
     if (before === undefined || this.#leaving) return true
     const orphaned = this.#areOrphaned(before)
-    const claim = plan.claim(before, this.#member(), this.#stuck, orphaned)
+    const claim = plan.claim(before, this.#member(), this.#stuck, orphaned, this.#sharing)
     if (claim !== undefined) {
       if (!(await store.groups.update(service, before.revision, claim))) return false
       if (orphaned) {
@@ -292,7 +296,7 @@ export class Membership {
   #releaseSurplus(): boolean {
     if (this.#state === undefined || this.#core.clock.monotonic() < this.#keepsUntil) return false
     const kept = [...this.#shares.values()].filter(({ draining }) => draining === undefined)
-    const surplus = Math.max(0, kept.length - plan.quota(this.#state, this.#core.instance()))
+    const surplus = Math.max(0, kept.length - plan.quota(this.#state, this.#core.instance(), this.#sharing))
     for (const { bucket } of kept.slice(0, surplus)) this.#drain(bucket, null)
     return surplus > 0
   }

@@ -4,7 +4,7 @@ import { overlap, type Pattern, parsePattern } from '../event/pattern.ts'
 import type { Registry } from '../event/registry.ts'
 import type { What } from '../event/typed.ts'
 import type { RecordedEvent } from '../event/types.ts'
-import type { BatchContext, HandlerContext } from './context.ts'
+import type { EffectContext, HandlerContext } from './context.ts'
 import type { From } from './options.ts'
 
 interface Registered {
@@ -32,7 +32,7 @@ export interface BatchRoute extends Registered {
   readonly size: number
   /** Ms. */
   readonly wait: number
-  readonly handler: (events: readonly RecordedEvent[], ctx: BatchContext) => void | Promise<void>
+  readonly handler: (events: readonly RecordedEvent[], ctx: EffectContext) => void | Promise<void>
 }
 
 export type Route = EachRoute | BatchRoute

@@ -13,6 +13,9 @@ import { Tracker } from './tracker.ts'
 /** How many events that are not finished may be in memory, and how many are read at once. */
 const MOST_OPEN = 1_000
 const PAGE = 500
+/** The same for a service that is one lane: its events are handled a page at a time. */
+const MOST_OPEN_IN_ONE_LANE = 4_000
+export const PAGE_IN_ONE_LANE = 1_000
 /** How many events of one key may wait in memory while others need the room. */
 const LONG_LANE = 200
 /** How long the end of the log may be out of reach before it is told. Ms. */
@@ -53,7 +56,11 @@ export class Runner {
     const guard = new Guard(core)
     const dispatcherHost: DispatcherHost = {
       shares: this.#shares,
-      mayStart: () => !this.#draining && this.#membership.state?.paused === null && host.leasesHold(),
+      mayStart: () =>
+        !this.#draining &&
+        this.#membership.state?.paused === null &&
+        host.leasesHold() &&
+        (this.#core.oneLane === undefined || this.#shares.isAll),
       scanned: () => this.#tracker.scanned,
       persisted: ({ bucket }) => Math.max(this.#tracker.mark, this.#membership.state?.leases[bucket]?.checkpoint ?? 0),
       write: (change) => this.#write(change),
@@ -206,6 +213,10 @@ export class Runner {
     if (state !== undefined) await this.#tracker.flush(state)
   }
 
+  get #mostOpen(): number {
+    return this.#core.oneLane === undefined ? MOST_OPEN : MOST_OPEN_IN_ONE_LANE
+  }
+
   #mayRead(): boolean {
     return (
       !this.#atEnd &&
@@ -213,7 +224,7 @@ export class Runner {
       !this.#syncWanted &&
       this.#shares.size > 0 &&
       this.#membership.state?.paused === null &&
-      this.#tracker.open < MOST_OPEN / 2 &&
+      this.#tracker.open < this.#mostOpen / 2 &&
       !this.#tracker.isFull
     )
   }
@@ -225,7 +236,7 @@ export class Runner {
       after: this.#tracker.scanned,
       types: this.#shares.patterns,
       ...(buckets !== undefined && { buckets }),
-      limit: PAGE,
+      limit: this.#core.oneLane === undefined ? PAGE : PAGE_IN_ONE_LANE,
     })
     for (const stored of page.events) this.#accept(stored)
     this.#tracker.hasRead(page.scanned)
@@ -233,7 +244,7 @@ export class Runner {
     if (!page.end) this.#atEnd = false
     this.#dispatcher.dispatch()
     this.#tracker.lowWater() // what is finished by now need not wait in memory for the next flush
-    if (this.#tracker.open >= MOST_OPEN / 2) {
+    if (this.#core.oneLane === undefined && this.#tracker.open >= MOST_OPEN / 2) {
       for (const lane of this.#dispatcher.lanes.longerThan(LONG_LANE))
         await this.#dispatcher.failing.defer(lane, LONG_LANE / 4)
     }
@@ -247,7 +258,7 @@ export class Runner {
   #accept(stored: StoredEvent): void {
     const share = this.#shares.shareOf(stored)
     if (share === undefined) return
-    const key = keyOf(stored)
+    const key = this.#core.oneLane === undefined ? keyOf(stored) : ''
     if (this.#dispatcher.failing.takes(key, stored.position)) return
     const entry = { stored, key, epoch: share.epoch, status: 'queued' as const }
     this.#tracker.add(entry)

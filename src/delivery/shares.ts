@@ -43,6 +43,11 @@ export class Shares {
     return this.#shares.values()
   }
 
+  /** Whether all buckets are held, and none is on its way out. */
+  get isAll(): boolean {
+    return this.#shares.size === BUCKETS && this.readable() === undefined
+  }
+
   /** Takes a bucket as the store describes it. */
   take(lease: Lease, done: Iterable<number>): void {
     this.#shares.set(lease.bucket, {

@@ -1,0 +1,15 @@
+import type { StoredEvent } from '../store/events.ts'
+import type { Effects } from './attempt.ts'
+
+/**
+ * A service whose events are handled one after the other in log order, whatever their keys, by one instance at a time: the one that
+ * holds all buckets. It passes nothing over: behind an event that fails everything waits.
+ */
+export interface OneLane {
+  /**
+   * An event failed, or nobody here can handle it. Gives the ms after which it is tried again.
+   *
+   * @param record writes, if the share is still held
+   */
+  failed(error: unknown, event: StoredEvent, record: (effects: Effects) => Promise<void>): Promise<number>
+}
