@@ -105,6 +105,7 @@ eachEngine((bed) => {
     const decisions = [
       [],
       [Deposited({ amount: 1 })],
+      [Deposited({ amount: 5 })],
       [Deposited({ amount: 1 }), Deposited({ amount: 2 })],
       reject('no'),
       reject('not at all'),

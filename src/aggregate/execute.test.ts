@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
 import { Account, accountWith } from './fixtures/account.ts'
@@ -85,6 +86,16 @@ eachEngine((bed) => {
       revision: 3,
     })
     expect(await app.load(Account, 'other')).toEqual({ state: Account.initial, revision: 0, exists: false })
+  })
+
+  test('a clock that falls back makes no event older than the one before it', async () => {
+    let now = Date.UTC(2024, 0, 1)
+    const app = await bed().app({ clock: { ...systemClock, now: () => now-- } })
+    const results = []
+    for (let count = 0; count < 3; count++) results.push(await app.execute(Account, 'acc_1', 'deposit', { amount: 1 }))
+    const timestamps = (await all(app.read())).map(({ timestamp }) => timestamp)
+    expect(results.flatMap(({ events }) => events.map(({ timestamp }) => timestamp))).toEqual(timestamps)
+    expect(new Set(timestamps).size).toBe(1)
   })
 
   test('a state cannot be changed by accident', async () => {

@@ -49,6 +49,19 @@ eachEngine((bed) => {
     expect(read.events).toBeLessThanOrEqual(100)
   })
 
+  test('a snapshot that is newer than what is asked for is left alone', async () => {
+    const shared = bed()
+    const Often = accountWith({ snapshotEvery: 2, cache: false })
+    const writing = await shared.app()
+    await deposit(writing, Often, 9)
+    await writing.stop()
+    const app = await shared.app()
+    for (const revision of [0, 1, 5, 9]) {
+      expect(await app.load(Often, 'a', { revision })).toMatchObject({ state: { balance: revision }, revision })
+    }
+    expect(shared.logger.lines).toEqual([])
+  })
+
   test('a warm aggregate is executed without a read', async () => {
     const { app, read } = await observed(bed())
     await deposit(app, Account, 1)
