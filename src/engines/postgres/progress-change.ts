@@ -9,10 +9,13 @@ interface Options {
 
 /** What `hodisa.progress` takes. */
 export function changeOf(change: Progress, { durable, low }: Options): string {
-  const { service, instance, fences, groupRevision, mark, done = [], once, started = [], survived = [] } = change
+  const { service, instance, groupRevision, mark, done = [], once, started = [], survived = [] } = change
   if (mark !== undefined && groupRevision === undefined) {
     throw new HodisaError('invalid-option', 'a mark needs the `groupRevision` it was made at', { option: 'mark' })
   }
+  // The server compares them with what it finds, in this order.
+  const held = new Map(change.fences.map((fence) => [`${fence.bucket} ${fence.epoch}`, fence]))
+  const fences = [...held.values()].sort((a, b) => a.bucket - b.bucket)
   const [letters, noLetters] = split(change.deadLetters ?? [], ({ id }) => id)
   const [cursors, noCursors] = split(change.cursors ?? [], ({ key }) => key)
   return JSON.stringify({

@@ -10,6 +10,10 @@ import { LEASE_LOST } from './functions.sql.ts'
  * started: [[position, bucket, alone]], survived: positions, letters: [row], noLetters: [id], cursors: [row], noCursors: [key] }.
  * Only service and instance must be there. What may be many, and is numbers, is the text of an array, which is read much quicker.
  */
+/** Planned once, and by index, whatever the server believes of tables that fill and empty within a second. */
+const PLANNED = `language plpgsql
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off`
+
 export const PROGRESS_FUNCTIONS = `
 -- Tells every process that groups or dead letters have changed.
 create function hodisa.raise_groups() returns void language plpgsql as $$
@@ -24,35 +28,34 @@ begin
 end $$;
 
 -- Whether progress may be written: raises where not. Holds for what was committed before.
-create function hodisa.check_progress(change jsonb) returns void language plpgsql as $$
+create function hodisa.check_progress(change jsonb) returns void ${PLANNED} as $$
 declare
   of_service text := change->>'service';
   of_instance text := change->>'instance';
-  fence record;
-  standing record;
+  fenced smallint[] := (change#>>'{fences,buckets}')::smallint[];
+  epochs bigint[] := (change#>>'{fences,epochs}')::bigint[];
+  positions bigint[] := (change#>>'{done,positions}')::bigint[];
+  lost record;
 begin
   if change ? 'revision' and (change->>'revision')::bigint
       <> coalesce((select g.revision from hodisa.groups g where g.service = of_service), 0) then
     perform hodisa.lease_lost(format('service %s is no longer at revision %s', of_service, change->>'revision'),
       jsonb_build_object('service', of_service, 'group', true));
   end if;
-  if change ? 'fences' then
-    select f.bucket, f.epoch into fence
-      from unnest((change#>>'{fences,buckets}')::smallint[], (change#>>'{fences,epochs}')::bigint[]) with ordinality f (bucket, epoch, n)
-      left join hodisa.leases l on l.service = of_service and l.bucket = f.bucket
-      where l.owner is distinct from of_instance or l.epoch is distinct from f.epoch
-      order by f.n limit 1;
-    if found then
-      perform hodisa.lease_lost(format('instance %s of %s no longer owns bucket %s', of_instance, of_service, fence.bucket),
-        jsonb_build_object('service', of_service, 'instance', of_instance, 'bucket', fence.bucket, 'epoch', fence.epoch));
-    end if;
+  if fenced is not null and epochs is distinct from (select array_agg(l.epoch order by l.bucket) from hodisa.leases l
+      where l.service = of_service and l.bucket = any (fenced) and l.owner = of_instance) then
+    select f.bucket, f.epoch into lost from unnest(fenced, epochs) f (bucket, epoch)
+      where not exists (select from hodisa.leases l
+        where l.service = of_service and l.bucket = f.bucket and l.owner = of_instance and l.epoch = f.epoch)
+      limit 1;
+    perform hodisa.lease_lost(format('instance %s of %s no longer owns bucket %s', of_instance, of_service, lost.bucket),
+      jsonb_build_object('service', of_service, 'instance', of_instance, 'bucket', lost.bucket, 'epoch', lost.epoch));
   end if;
-  if change ? 'once' then
-    select w.bucket, w.position into standing
-      from unnest((change#>>'{done,buckets}')::smallint[], (change#>>'{done,positions}')::bigint[]) with ordinality w (bucket, position, n)
-      join hodisa.done d on d.service = of_service and d.position = w.position
-      order by w.n limit 1;
-    if found then perform hodisa.finished_already(of_service, standing.bucket, standing.position); end if;
+  if change ? 'once' and positions is not null then
+    select d.bucket, d.position into lost from hodisa.done d
+      where d.service = of_service and d.position = any (positions)
+      order by array_position(positions, d.position) limit 1;
+    if found then perform hodisa.finished_already(of_service, lost.bucket, lost.position); end if;
   end if;
 end $$;
 
@@ -77,10 +80,11 @@ $$;
 
 -- Writes progress if it may be written, which then holds until the transaction ends: whoever takes a lease over changes its row,
 -- and the row of its group, and so waits. Tells whether others have to hear of it.
-create function hodisa.progress(change jsonb) returns boolean language plpgsql as $$
+create function hodisa.progress(change jsonb) returns boolean ${PLANNED} as $$
 declare
   of_service text := change->>'service';
   of_instance text := change->>'instance';
+  fenced smallint[] := (change#>>'{fences,buckets}')::smallint[];
   buckets smallint[] := (change#>>'{done,buckets}')::smallint[];
   positions bigint[] := (change#>>'{done,positions}')::bigint[];
   wanted_mark bigint := (change->>'mark')::bigint;
@@ -91,10 +95,8 @@ begin
   if change ? 'revision' then
     -- No lease changes without its group.
     perform 1 from hodisa.groups g where g.service = of_service for share;
-  elsif change ? 'fences' then
-    perform 1 from hodisa.leases l
-      where l.service = of_service and l.bucket = any ((change#>>'{fences,buckets}')::smallint[])
-      order by l.bucket for share;
+  elsif fenced is not null then
+    perform 1 from hodisa.leases l where l.service = of_service and l.bucket = any (fenced) order by l.bucket for share;
   end if;
   -- A statement after the locks, and so a look at what the ones who held them have left.
   perform hodisa.check_progress(change);
