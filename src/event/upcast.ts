@@ -1,7 +1,7 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from './definition.ts'
 import type { NewEvent } from './types.ts'
-import { type Dropped, dropped, Split } from './upcasting.ts'
+import { type Dropped, dropped, isSplit } from './upcasting.ts'
 
 /** Which recorded event an error is about. */
 export interface UpcastSubject {
@@ -37,7 +37,7 @@ export function upcast(definition: AnyEventDefinition, recorded: UpcastSubject, 
       own.catch(() => undefined)
       throw upcastFailed(definition, recorded, `upcast[${version}] of ${definition.type} is asynchronous`)
     }
-    if (own instanceof Split) {
+    if (isSplit(own)) {
       others = [...others, ...own.others]
       own = own.own
     }

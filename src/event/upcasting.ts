@@ -10,15 +10,14 @@ import type { NewEvent } from './types.ts'
 export const dropped: unique symbol = Symbol.for('hodisa.dropped')
 export type Dropped = typeof dropped
 
-/** What {@link splitInto} gives. */
-export class Split<out Own> {
+// Registered, as `dropped` is: definitions and the app may come from two copies of the package.
+export const SPLIT: unique symbol = Symbol.for('hodisa.split')
+
+/** What {@link splitInto} gives. Marked, because data may have members of any name. */
+export interface Split<out Own> {
+  readonly [SPLIT]: true
   readonly own: Own
   readonly others: readonly NewEvent[]
-
-  constructor(own: Own, others: readonly NewEvent[]) {
-    this.own = own
-    this.others = others
-  }
 }
 
 /**
@@ -36,7 +35,11 @@ export function splitInto<Own>(own: Own, ...others: readonly [NewEvent, ...NewEv
       'splitInto: the others must be events without extras, e.g. OrderPaid({ … })',
     )
   }
-  return new Split(own, others)
+  return { [SPLIT]: true, own, others }
+}
+
+export function isSplit(value: unknown): value is Split<unknown> {
+  return typeof value === 'object' && value !== null && SPLIT in value
 }
 
 /** Brings the data of one version to the next. Pure and synchronous; applied on read. */
