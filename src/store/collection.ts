@@ -28,6 +28,11 @@ export function collectionUnknown(collection: string): HodisaError {
   return new HodisaError('collection-unknown', `there is no collection ${collection}`, { collection })
 }
 
+/** The key of one index, where there is one: an index may be called `constructor`. */
+export function keyIn(keys: Readonly<Record<string, string>> | undefined, index: string): string | undefined {
+  return keys !== undefined && Object.hasOwn(keys, index) ? keys[index] : undefined
+}
+
 /** @throws {HodisaError} `invalid-option` for the key of an index that the collection has not. */
 export function assertWrite({ name, indexes }: Collection, { keys }: DocumentWrite): void {
   for (const index in keys) assertIndex(name, indexes, index)

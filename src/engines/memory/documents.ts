@@ -4,6 +4,7 @@ import {
   assertQuery,
   assertWrite,
   collectionUnknown,
+  keyIn,
 } from '../../store/collection.ts'
 import type { Collection, DocumentQuery, DocumentWrite, KeyCondition, StoredDocument } from '../../store/documents.ts'
 import { compareKeys } from '../../store/sort-key.ts'
@@ -60,7 +61,7 @@ export class DocumentTable {
     const start = after && { key: index === undefined ? '' : (after.key ?? ''), id: after.id }
     return matching(table, where)
       .flatMap(({ id, data, keys }) => {
-        const key = index === undefined ? '' : keys[index]
+        const key = index === undefined ? '' : keyIn(keys, index)
         return key === undefined ? [] : { key, id, document: { id, data, keys } }
       })
       .filter((place) => start === undefined || compare(place, start) > 0)
@@ -147,7 +148,7 @@ function found(ids: readonly string[], find: (id: string) => Kept | undefined): 
 function matching({ documents }: Table, where: readonly KeyCondition[] = []): readonly Kept[] {
   return [...documents.values()].filter(({ keys }) =>
     where.every((condition) => {
-      const key = keys[condition.index]
+      const key = keyIn(keys, condition.index)
       return key !== undefined && holds(key, condition)
     }),
   )

@@ -1,5 +1,5 @@
 import type { Statement } from 'better-sqlite3'
-import { assertWrite } from '../../store/collection.ts'
+import { assertWrite, keyIn } from '../../store/collection.ts'
 import type { DocumentWrite } from '../../store/documents.ts'
 import { Collections, type Table, tableName } from './collections.ts'
 import type { Connection } from './connection.ts'
@@ -44,7 +44,7 @@ export class DocumentWriter {
     for (const { collection, id, data, keys, expiresAt } of writes) {
       const { table, put, remove } = this.#writing(collection)
       if (data === null) remove.run(id)
-      else put.run(id, data, expiresAt ?? null, ...table.indexes.map((index) => keys?.[index] ?? null))
+      else put.run(id, data, expiresAt ?? null, ...table.indexes.map((index) => keyIn(keys, index) ?? null))
     }
   }
 

@@ -24,6 +24,7 @@ export function documentSearchConformance(suite: Conformance): void {
         [{ is: 'lt', key: 'ab' }, 'a'],
         [{ is: 'lte', key: 'ab' }, 'a', 'ab'],
         [{ is: 'prefix', key: 'ab' }, 'ab', 'abc'],
+        [{ is: 'prefix', key: 'a' }, 'a', 'ab', 'abc'],
         [{ is: 'prefix', key: '' }, 'a', 'ab', 'abc', 'b', 'c'],
       ]
       for (const [condition, ...keys] of found) {

@@ -77,7 +77,7 @@ export function documentsConformance(suite: Conformance): void {
     })
 
     check('has a name of lower-case letters, digits, dots, hyphens and underscores', async ({ store }) => {
-      await store.documents.define({ name: 'a_b-c.9', indexes: ['Any "name" at all; drop table x'] })
+      await store.documents.define({ name: 'a_b-c.9', indexes: [] })
       await store.documents.define({ name: 'x'.repeat(200), indexes: [] })
       for (const name of ['', 'Orders', 'a b', 'a;b', 'a"b', 'é', 'x'.repeat(201)]) {
         await refused('invalid-name', store.documents.define({ name, indexes: [] }))
@@ -86,10 +86,16 @@ export function documentsConformance(suite: Conformance): void {
         await refused('invalid-name', store.documents.define({ name: 'orders', indexes }))
       }
       assert.equal((await store.documents.list()).length, 2)
-      const quoted = 'Any "name" at all; drop table x'
-      await store.documents.write([{ collection: 'a_b-c.9', id: '1', data: '{}', keys: { [quoted]: 'k' } }])
-      const where = [{ index: quoted, is: 'eq', key: 'k' }] as const
-      assert.equal(await store.documents.count('a_b-c.9', where), 1)
+    })
+
+    check('has indexes of any name', async ({ store }) => {
+      const indexes = ['userId', 'user.id', 'constructor', "it's", '"x"; drop table x', '?', 'id', 'data', '日', ' ']
+      await store.documents.define({ name: ORDERS, indexes })
+      await store.documents.write([put('none'), put('all', Object.fromEntries(indexes.map((index) => [index, index])))])
+      for (const index of indexes) {
+        assert.deepEqual(await idsOf(store, { orderBy: { index } }), ['all'])
+        assert.deepEqual(await idsOf(store, { where: [{ index, is: 'eq', key: index }] }), ['all'])
+      }
     })
   })
 
