@@ -34,6 +34,20 @@ test('inline work that awaits something else refuses its own append, and its nei
   expect(await store.head()).toBe(3)
 })
 
+test('appends keep the order of their calls when they are too many for one transaction', async () => {
+  const store = await openAt(await newFile())
+  const seen: number[] = []
+  const inline = working(async (_, tx) => void seen.push((await tx.sql<{ n: number }>`select 1 as n`).length))
+  const requests = Array.from({ length: 60 }, (_, index) => {
+    const request = append(Array.from({ length: 300 }, () => anEvent({ source: `call-${index}` })))
+    return index > 40 && index % 2 === 0 ? { ...request, inline } : request
+  })
+  await Promise.all(requests.map((request) => store.append(request)))
+  const { events } = await store.readLog({ limit: 100_000 })
+  expect(events.map(({ id }) => id)).toEqual(requests.flatMap((request) => request.events.map(({ id }) => id)))
+  expect(seen).toHaveLength(9)
+})
+
 test('inline work runs in the asynchronous context of its caller', async () => {
   const store = await openAt(await newFile())
   const context = new AsyncLocalStorage<string>()
