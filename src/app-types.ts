@@ -15,6 +15,7 @@ import type { Codec } from './log/codec.ts'
 import type { ReadOptions, TailOptions } from './log/read.ts'
 import type { Transaction } from './log/transaction.ts'
 import type { PublishOptions, StreamAppend } from './log/write.ts'
+import type { ProjectionMethods } from './projection/app-types.ts'
 import type { Receipt } from './store/events.ts'
 import type { Clock, Durability, Logger, StoreFactory } from './store/port.ts'
 
@@ -78,7 +79,8 @@ export interface QueryConnection {
 
 /** One program on the log: it publishes, reads, and runs services. */
 export interface App<Definitions extends readonly AnyEventDefinition[] = readonly AnyEventDefinition[]>
-  extends AggregateMethods {
+  extends AggregateMethods,
+    ProjectionMethods {
   readonly source: string
   /**
    * Records events; resolves when they are durable. All of them are recorded, or none.

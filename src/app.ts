@@ -31,6 +31,8 @@ import { LogReader } from './log/read.ts'
 import { type Transaction, userWork } from './log/transaction.ts'
 import { type PublishOptions, type StreamAppend, Writer } from './log/write.ts'
 import { consoleLogger } from './logger.ts'
+import { Projections } from './projection/projections.ts'
+import { ask, type QueryContext } from './projection/query.ts'
 import type { Receipt } from './store/events.ts'
 import type { Store } from './store/port.ts'
 
@@ -65,6 +67,7 @@ class HodisaApp {
   readonly #reader: LogReader
   readonly #settling: Settling
   readonly #aggregates: Aggregates
+  readonly #projections: Projections
   readonly #builders = new Map<string, ServiceBuilder>()
   #delivery: Delivery | undefined
   #starting: Promise<void> | undefined
@@ -86,6 +89,7 @@ class HodisaApp {
       ...{ store, registry, preparer: this.#preparer, decoder: this.#decoder },
       ...{ codec, clock, logger: options.logger, random: options.random ?? Math.random },
     })
+    this.#projections = new Projections({ store, registry, codec, clock })
     this.deadLetters = new DeadLetters(store, { registry, decoder: this.#decoder, codec })
     this.services = new Services(store)
   }
@@ -108,6 +112,22 @@ class HodisaApp {
 
   load(...args: Parameters<Aggregates['load']>) {
     return this.#whileOpen(() => this.#aggregates.load(...args))
+  }
+
+  project(projection: unknown): void {
+    if (this.#starting !== undefined) {
+      throw new HodisaError('app-started', 'a projection was registered after app.start()', {})
+    }
+    this.#projections.add(projection)
+  }
+
+  view(...args: Parameters<Projections['view']>) {
+    return this.#projections.view(...args)
+  }
+
+  query(query: Parameters<typeof ask>[0], input?: unknown): Promise<unknown> {
+    const view = (...args: Parameters<Projections['view']>) => this.#projections.view(...args)
+    return this.#whileOpen(() => ask(query, input, { view: view as QueryContext['view'] }))
   }
 
   read(...args: Parameters<LogReader['read']>) {
@@ -187,25 +207,27 @@ class HodisaApp {
   async #start(): Promise<void> {
     const { clock, logger, codec, random = Math.random, newId = newTypeId } = this.#options
     const system = new SystemLog({ source: this.source, store: this.#store, clock, logger, codec, newId })
+    const host = {
+      store: this.#store,
+      registry: this.#registry,
+      decoder: this.#decoder,
+      preparer: this.#preparer,
+      clock,
+      logger,
+      system,
+      random,
+    }
     const services = [...this.#builders.values()].map(({ name, options, routes }) => {
       if (routes.isEmpty) {
         throw new HodisaError('invalid-definition', `service ${name} has no handler`, { service: name })
       }
-      return {
-        service: name,
-        options,
-        routes,
-        store: this.#store,
-        registry: this.#registry,
-        decoder: this.#decoder,
-        preparer: this.#preparer,
-        clock,
-        logger,
-        system,
-        random,
-      }
+      return { ...host, service: name, options, routes }
     })
-    this.#delivery = new Delivery({ source: this.source, store: this.#store, clock, logger, newId, system }, services)
+    await this.#projections.declare()
+    this.#delivery = new Delivery({ source: this.source, store: this.#store, clock, logger, newId, system }, [
+      ...services,
+      ...this.#projections.services(host),
+    ])
     await this.#delivery.start()
   }
 

@@ -49,6 +49,17 @@ export const ERRORS = {
   'aggregate-too-old':
     'Newer code recorded this event: deploy that code here, or keep the definition in `events` of the aggregate.',
   'nested-execution': 'Do not execute inside a command: decide on several aggregates with app.decide.',
+  // projections
+  'view-blocked': 'Correct the projection and start it again: `hodisa projections list` shows the event and the error.',
+  'view-building': 'Wait until the view has caught up: `hodisa projections list` shows how far it is.',
+  'index-missing': 'Declare the field the message names in `indexes` of the projection, and raise its version.',
+  'projection-conflict': 'Register each projection of an app once, and in one version.',
+  'projection-changed': 'Raise `version` of the projection, or build it anew with `hodisa projections rebuild`.',
+  'projection-not-built': 'Build it first: `hodisa projections rebuild`. The program can go on with the version before meanwhile.',
+  'projection-superseded': 'A higher version of this projection is in place: run its code, or raise `version`.',
+  'projection-too-old': 'Newer code recorded this event: deploy that code here.',
+  'projection-unknown': 'Check the name: `hodisa projections list` shows the projections of the store.',
+  'rebuild-taken-over': 'Nothing to do: another run goes on with this rebuild.',
   // delivery
   'lease-lost': 'Nothing to do: another instance has taken over this share and handles the event.',
   'context-dead': 'Finish within `timeout`, or raise it: this attempt is over and may not write any more.',

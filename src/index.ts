@@ -77,6 +77,20 @@ export type { Codec, CodecSubject } from './log/codec.ts'
 export type { LogPlace, ReadOptions, TailOptions } from './log/read.ts'
 export type { Transaction } from './log/transaction.ts'
 export type { PublishOptions, StreamAppend } from './log/write.ts'
+export type { ProjectionMethods } from './projection/app-types.ts'
+export type { Condition, Where } from './projection/conditions.ts'
+export { defineProjection } from './projection/definition.ts'
+export type { FieldPath } from './projection/fields.ts'
+export { defineQuery, type Query, type QueryContext, type QueryOptions } from './projection/query.ts'
+export type { FindOptions, ViewPage } from './projection/search.ts'
+export type {
+  ProjectedEvent,
+  Projection,
+  ProjectionHandler,
+  ProjectionOptions,
+  ViewWriter,
+} from './projection/types.ts'
+export type { View, ViewOptions } from './projection/view.ts'
 export { stopOnSignals } from './signals.ts'
 export type { ExpectedRevision, Receipt } from './store/events.ts'
 export type { DeadLetterState, StoredError } from './store/groups.ts'

@@ -15,6 +15,9 @@ import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Entry } from './window.ts'
 
+/** How long an event of one lane is held that failed where nobody could be asked. Ms. */
+const HOLD = 1_000
+
 /** What the dispatcher needs of the runner. */
 export interface DispatcherHost {
   readonly shares: Shares
@@ -227,7 +230,7 @@ export class Dispatcher {
   /** Nothing behind an event of the one lane may pass it. */
   async #hold(oneLane: OneLane, lane: Lane, entry: Entry, route: Route | undefined, error: unknown): Promise<void> {
     this.#held = true
-    let wait = 0
+    let wait = HOLD // where the store does not answer
     try {
       wait = await oneLane.failed(error, entry.stored, this.#record([entry]))
     } finally {

@@ -1,0 +1,76 @@
+import { HodisaError } from '../errors.ts'
+import type { Registry } from '../event/registry.ts'
+import type { Store } from '../store/port.ts'
+import type { DefinedProjection } from './definition.ts'
+import { collectionOf, readIn, stateWrite, type ViewState, type ViewStates } from './state.ts'
+
+/** The events of a projection, as they stand in the log. */
+export function typesOf(projection: DefinedProjection, registry: Registry): readonly string[] {
+  return registry.recordedAs(projection.patterns.map(({ text }) => text))
+}
+
+/** Position of the newest event that a projection takes in; 0 where there is none. */
+export async function lastOf(store: Store, types: readonly string[]): Promise<number> {
+  let until = await store.head()
+  while (until > 0) {
+    const page = await store.readLog({ types, until, backwards: true, limit: 1 })
+    const [found] = page.events
+    if (found !== undefined) return found.position
+    if (page.end) return 0
+    until = page.scanned - 1
+  }
+  return 0
+}
+
+/**
+ * Makes the place of a projection's documents and progress, where it is not there yet.
+ *
+ * @throws {HodisaError} `projection-changed`, `projection-superseded`, `projection-not-built`
+ */
+export async function declare(
+  store: Store,
+  states: ViewStates,
+  projection: DefinedProjection,
+  registry: Registry,
+): Promise<ViewState> {
+  const { name, version, inline, indexes, id } = projection
+  const shape = projection.shape(registry)
+  const known = await states.read(projection)
+  if (known !== undefined) return unchanged(known, shape)
+  const others = await states.list(name)
+  const higher = others.find((other) => other.version > version)
+  if (higher !== undefined) {
+    throw new HodisaError(
+      'projection-superseded',
+      `projection ${id} was never built, and version ${higher.version} is in place: an older one is not built any more`,
+      { projection: name, version, inPlace: higher.version },
+    )
+  }
+  const goal = await lastOf(store, typesOf(projection, registry))
+  if (goal > 0 && (inline || (others.length > 0 && projection.onVersionChange === 'refuse'))) {
+    const why = inline ? 'it is written with the events, and there are events already' : 'an older version is in place'
+    throw new HodisaError('projection-not-built', `projection ${id} was never built: ${why}`, {
+      projection: name,
+      version,
+    })
+  }
+  const state: ViewState = { name, version, inline, shape, generation: 1, position: 0, goal, blocked: null }
+  await store.documents.define({ name: collectionOf(state), indexes })
+  // Somebody else may make it at the same time.
+  const { result } = await store.transaction(async (tx) => {
+    const found = await readIn(tx.documents, state)
+    if (found !== undefined) return found
+    await tx.documents.write([stateWrite(state)])
+    return state
+  })
+  return unchanged(result, shape)
+}
+
+function unchanged(state: ViewState, shape: string): ViewState {
+  if (state.shape === shape) return state
+  throw new HodisaError(
+    'projection-changed',
+    `projection ${state.name} takes in other events, or has other indexes, than version ${state.version} was built with`,
+    { projection: state.name, version: state.version, built: JSON.parse(state.shape), defined: JSON.parse(shape) },
+  )
+}

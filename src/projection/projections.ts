@@ -1,0 +1,71 @@
+import type { ServiceToRun } from '../delivery/delivery.ts'
+import { HodisaError } from '../errors.ts'
+import type { Registry } from '../event/registry.ts'
+import type { Codec } from '../log/codec.ts'
+import type { Clock, Store } from '../store/port.ts'
+import { declare } from './declare.ts'
+import { type DefinedProjection, definedBy } from './definition.ts'
+import { type LiveHost, LiveProjection } from './live.ts'
+import { ViewStates } from './state.ts'
+import { ProjectedView, type ViewOptions } from './view.ts'
+
+export interface ProjectionsHost {
+  readonly store: Store
+  readonly registry: Registry
+  readonly codec: Codec | undefined
+  readonly clock: Clock
+}
+
+/** The projections of an app, and its views. */
+export class Projections {
+  readonly #host: ProjectionsHost
+  readonly #states: ViewStates
+  readonly #byName = new Map<string, DefinedProjection>()
+
+  constructor(host: ProjectionsHost) {
+    this.#host = host
+    this.#states = new ViewStates(host.store)
+  }
+
+  /** @throws {HodisaError} `projection-conflict`, `invalid-definition`, `capability-missing` */
+  add(given: unknown): void {
+    const projection = definedBy(given)
+    const before = this.#byName.get(projection.name)
+    if (before === projection) return
+    if (before !== undefined) {
+      throw new HodisaError('projection-conflict', `projection ${projection.name} is registered twice in this app`, {
+        projection: projection.name,
+      })
+    }
+    const { transactions, sql } = this.#host.store.capabilities
+    const lacks = transactions ? (projection.sql && !sql ? 'sql' : undefined) : 'transactions'
+    if (lacks !== undefined) {
+      throw new HodisaError(
+        'capability-missing',
+        `projection ${projection.name} needs ${lacks}, which the engine ${this.#host.store.engine} does not have`,
+        { capability: lacks, projection: projection.name },
+      )
+    }
+    projection.seal(this.#host.registry)
+    this.#byName.set(projection.name, projection)
+  }
+
+  /** Makes their places in the store. */
+  async declare(): Promise<void> {
+    const { store, registry } = this.#host
+    for (const projection of this.#byName.values()) await declare(store, this.#states, projection, registry)
+  }
+
+  /** What delivery is to run. */
+  services(host: LiveHost): readonly ServiceToRun[] {
+    return [...this.#byName.values()]
+      .filter(({ inline }) => !inline)
+      .map((projection) => new LiveProjection(projection, this.#host.codec, this.#states, host).service())
+  }
+
+  view(given: unknown, options?: ViewOptions): ProjectedView {
+    const projection = definedBy(given)
+    projection.seal(this.#host.registry)
+    return new ProjectedView(projection, this.#host.codec, { ...this.#host, states: this.#states }, options)
+  }
+}

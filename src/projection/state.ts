@@ -1,0 +1,145 @@
+import { HodisaError } from '../errors.ts'
+import type { DocumentWrite, TransactionDocuments } from '../store/documents.ts'
+import type { StoredError } from '../store/groups.ts'
+import type { Store } from '../store/port.ts'
+
+/** Why a projection does not go on: it passes nothing over. */
+export interface Blocked {
+  /** `retrying`: it may pass. `blocked`: it will not pass by itself. */
+  readonly state: 'retrying' | 'blocked'
+  readonly error: StoredError
+  readonly event: { readonly id: string; readonly type: string; readonly position: number }
+  readonly attempts: number
+  /** Ms since 1970. */
+  readonly since: number
+}
+
+/** What the store keeps of one version of a projection, beside its documents. */
+export interface ViewState {
+  readonly name: string
+  readonly version: number
+  readonly inline: boolean
+  /** See `DefinedProjection.shape`. */
+  readonly shape: string
+  /** Which of its collections is the current one: a rebuild makes the next. */
+  readonly generation: number
+  /** Events up to here are in the documents; what is written with the events stays at where it began. */
+  readonly position: number
+  /** The last of its events that stood in the log when it was first declared: from there on it is complete. */
+  readonly goal: number
+  readonly blocked: Blocked | null
+}
+
+/** A view that is being built anew beside the current one. */
+export interface RebuildState {
+  /** Whoever builds it: another run takes it over with an id of its own. */
+  readonly run: string
+  readonly generation: number
+  readonly shape: string
+  readonly position: number
+  readonly startedAt: number
+}
+
+export const VIEWS = 'hodisa.views'
+
+export function collectionOf({
+  name,
+  version,
+  generation,
+}: Pick<ViewState, 'name' | 'version' | 'generation'>): string {
+  return `view.${name}.${version}.${generation}`
+}
+
+export function idOf({ name, version }: Pick<ViewState, 'name' | 'version'>): string {
+  return `${name}@${version}`
+}
+
+function rebuildIdOf(view: Pick<ViewState, 'name' | 'version'>): string {
+  return `${idOf(view)} rebuild`
+}
+
+/** The states of all views of a store. */
+export class ViewStates {
+  readonly #store: Store
+  #defined: Promise<void> | undefined
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Makes the collection that holds them. */
+  ready(): Promise<void> {
+    this.#defined ??= this.#store.documents.define({ name: VIEWS, indexes: [] }).catch((error) => {
+      this.#defined = undefined
+      throw error
+    })
+    return this.#defined
+  }
+
+  async read(view: Pick<ViewState, 'name' | 'version'>): Promise<ViewState | undefined> {
+    await this.ready()
+    const id = idOf(view)
+    return parsed<ViewState>((await this.#store.documents.get(VIEWS, [id])).get(id))
+  }
+
+  async readRebuild(view: Pick<ViewState, 'name' | 'version'>): Promise<RebuildState | undefined> {
+    await this.ready()
+    const id = rebuildIdOf(view)
+    return parsed<RebuildState>((await this.#store.documents.get(VIEWS, [id])).get(id))
+  }
+
+  /** All of them, or those of one projection; by name and version. */
+  async list(name?: string): Promise<readonly ViewState[]> {
+    await this.ready()
+    const states: ViewState[] = []
+    let after = name === undefined ? undefined : { id: `${name}@` }
+    for (;;) {
+      const page = await this.#store.documents.find(VIEWS, { limit: 100, ...(after !== undefined && { after }) })
+      for (const { id, data } of page) {
+        const state = parsed<ViewState>(data)
+        if (state === undefined || id !== idOf(state)) continue
+        if (name !== undefined && state.name !== name) return states
+        states.push(state)
+      }
+      const last = page.at(-1)
+      if (last === undefined || page.length < 100) break
+      after = { id: last.id }
+    }
+    return states.sort((one, other) =>
+      one.name === other.name ? one.version - other.version : one.name < other.name ? -1 : 1,
+    )
+  }
+}
+
+export async function readIn(
+  documents: TransactionDocuments,
+  view: Pick<ViewState, 'name' | 'version'>,
+): Promise<ViewState | undefined> {
+  const id = idOf(view)
+  return parsed<ViewState>((await documents.get(VIEWS, [id])).get(id))
+}
+
+export async function readRebuildIn(
+  documents: TransactionDocuments,
+  view: Pick<ViewState, 'name' | 'version'>,
+): Promise<RebuildState | undefined> {
+  const id = rebuildIdOf(view)
+  return parsed<RebuildState>((await documents.get(VIEWS, [id])).get(id))
+}
+
+export function stateWrite(state: ViewState): DocumentWrite {
+  return { collection: VIEWS, id: idOf(state), data: JSON.stringify(state) }
+}
+
+export function rebuildWrite(view: Pick<ViewState, 'name' | 'version'>, rebuild: RebuildState | null): DocumentWrite {
+  return { collection: VIEWS, id: rebuildIdOf(view), data: rebuild === null ? null : JSON.stringify(rebuild) }
+}
+
+function parsed<State>(text: string | undefined): State | undefined {
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new HodisaError('store-corrupt', 'the state of a view is not JSON', { collection: VIEWS }, error)
+  }
+}
