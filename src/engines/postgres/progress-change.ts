@@ -1,6 +1,9 @@
 import { HodisaError } from '../../errors.ts'
 import type { Cursor, Progress, StoredDeadLetter } from '../../store/groups.ts'
 
+/** Its name, and what it holds. */
+type Row = readonly [name: string, ...unknown[]]
+
 interface Options {
   readonly durable: boolean
   /** The lowest position that may stand below the last mark, null where none does; absent where that is not known. */
@@ -16,8 +19,7 @@ export function changeOf(change: Progress, { durable, low }: Options): string {
   // The server compares them with what it finds, in this order.
   const held = new Map(change.fences.map((fence) => [`${fence.bucket} ${fence.epoch}`, fence]))
   const fences = [...held.values()].sort((a, b) => a.bucket - b.bucket)
-  const [letters, noLetters] = split(change.deadLetters ?? [], ({ id }) => id)
-  const [cursors, noCursors] = split(change.cursors ?? [], ({ key }) => key)
+  const begun = new Map(started.map(({ position, bucket, alone }) => [position, [position, bucket, alone]]))
   return JSON.stringify({
     service,
     instance,
@@ -34,47 +36,40 @@ export function changeOf(change: Progress, { durable, low }: Options): string {
       buckets: numbers(done.map(({ bucket }) => bucket)),
       positions: numbers(done.map(({ position }) => position)),
     },
-    started: some([
-      ...new Map(started.map(({ position, bucket, alone }) => [position, [position, bucket, alone]])).values(),
-    ]),
+    started: some([...begun.values()]),
     survived: some(survived) && numbers(survived),
-    letters: some(letters.map(letterRow)),
-    noLetters: some(noLetters),
-    cursors: some(cursors.map(cursorRow)),
-    noCursors: some(noCursors),
+    letters: some(lastOf(change.deadLetters ?? [], letterRow)),
+    cursors: some(lastOf(change.cursors ?? [], cursorRow)),
   })
 }
 
 /** Errors and what was edited are JSON text that may hold what the server's JSON does not take, such as U+0000: they stay text. */
-export function letterRow(letter: StoredDeadLetter): readonly unknown[] {
+export function letterRow(letter: StoredDeadLetter): Row {
   const { id, service, key, bucket, position, eventId, type, state, attempts, error } = letter
   const { firstFailedAt, parkedAt, edited } = letter
   return [
-    ...[id, service, key, bucket, position, eventId, type, state, attempts],
+    id,
+    ...[service, key, bucket, position, eventId, type, state, attempts],
     ...[JSON.stringify(error), firstFailedAt, parkedAt, edited],
   ]
 }
 
-function cursorRow(cursor: Cursor): readonly unknown[] {
+function cursorRow(cursor: Cursor): Row {
   const { key, bucket, position, state, attempts, firstFailedAt, nextAttemptAt, error, deadLetter, finished } = cursor
   return [
-    ...[key, bucket, position, state, attempts, firstFailedAt, nextAttemptAt],
+    key,
+    ...[bucket, position, state, attempts, firstFailedAt, nextAttemptAt],
     ...[text(error), deadLetter, text(finished)],
   ]
 }
 
-/** The last change of each row: what to put, and what to remove. */
-function split<Row>(
-  changes: readonly ({ readonly put: Row } | { readonly remove: string })[],
-  nameOf: (row: Row) => string,
-): readonly [put: readonly Row[], remove: readonly string[]] {
-  const last = new Map<string, Row | undefined>()
-  for (const change of changes) {
-    if ('put' in change) last.set(nameOf(change.put), change.put)
-    else last.set(change.remove, undefined)
-  }
-  const put = [...last.values()].filter((row) => row !== undefined)
-  return [put, [...last].flatMap(([name, row]) => (row === undefined ? [name] : []))]
+/** The last change of each row; one that is removed is nothing but its name. */
+function lastOf<Kept>(
+  changes: readonly ({ readonly put: Kept } | { readonly remove: string })[],
+  rowOf: (kept: Kept) => Row,
+): Row[] {
+  const rows = changes.map((change): Row => ('put' in change ? rowOf(change.put) : [change.remove]))
+  return [...new Map(rows.map((row) => [row[0], row])).values()]
 }
 
 /** Undefined, which JSON leaves out, where there is nothing. */

@@ -7,8 +7,9 @@ import { LEASE_LOST } from './functions.sql.ts'
 
 /**
  * A change is: { service, instance, durable, revision, mark, low, once, fences: { buckets, epochs }, done: { buckets, positions },
- * started: [[position, bucket, alone]], survived: positions, letters: [row], noLetters: [id], cursors: [row], noCursors: [key] }.
- * Only service and instance must be there. What may be many, and is numbers, is the text of an array, which is read much quicker.
+ * started: [[position, bucket, alone]], survived: positions, letters: [[id, …]], cursors: [[key, …]] }. Only service and instance
+ * must be there. A letter or a cursor that is nothing but its name is removed. What may be many, and is numbers, is the text of an
+ * array, which is read much quicker.
  */
 /** Planned once, and by index, whatever the server believes of tables that fill and empty within a second. */
 const PLANNED = `language plpgsql
@@ -65,18 +66,78 @@ begin
     jsonb_build_object('service', of_service, 'bucket', bucket, 'position', pos));
 end $$;
 
--- rows: [[id, service, key, bucket, position, event, type, state, attempts, error, first failed, parked, edited]]
-create function hodisa.put_dead_letters(letters jsonb) returns void language sql as $$
+-- letter: [id, service, key, bucket, position, event, type, state, attempts, error, first failed, parked, edited]
+create function hodisa.put_letter(letter jsonb) returns void language sql as $$
   insert into hodisa.dead_letters (id, service, key, bucket, position, event_id, type, state, attempts, error, first_failed_at,
       parked_at, edited)
-    select v->>0, v->>1, v->>2, (v->>3)::smallint, (v->>4)::bigint, v->>5, v->>6, v->>7, (v->>8)::integer, v->>9, (v->>10)::bigint,
-      (v->>11)::bigint, v->>12
-    from jsonb_array_elements(letters) v order by (v->>0) collate "C"
+    values (letter->>0, letter->>1, letter->>2, (letter->>3)::smallint, (letter->>4)::bigint, letter->>5, letter->>6, letter->>7,
+      (letter->>8)::integer, letter->>9, (letter->>10)::bigint, (letter->>11)::bigint, letter->>12)
     on conflict (id) do update set service = excluded.service, key = excluded.key, bucket = excluded.bucket,
       position = excluded.position, event_id = excluded.event_id, type = excluded.type, state = excluded.state,
       attempts = excluded.attempts, error = excluded.error, first_failed_at = excluded.first_failed_at,
       parked_at = excluded.parked_at, edited = excluded.edited
 $$;
+
+create function hodisa.change_letters(of_service text, letters jsonb) returns void language plpgsql as $$
+declare letter jsonb;
+begin
+  for letter in select v from jsonb_array_elements(letters) v order by (v->>0) collate "C" loop
+    if jsonb_array_length(letter) > 1 then perform hodisa.put_letter(letter);
+    else delete from hodisa.dead_letters d where d.service = of_service and d.id = letter->>0; end if;
+  end loop;
+end $$;
+
+create function hodisa.change_cursors(of_service text, cursors jsonb) returns void language plpgsql as $$
+declare c jsonb;
+begin
+  for c in select v from jsonb_array_elements(cursors) v order by (v->>0) collate "C" loop
+    if jsonb_array_length(c) = 1 then
+      delete from hodisa.cursors o where o.service = of_service and o.key = c->>0;
+      continue;
+    end if;
+    insert into hodisa.cursors (service, key, bucket, position, state, attempts, first_failed_at, next_attempt_at, error, dead_letter,
+        finished)
+      values (of_service, c->>0, (c->>1)::smallint, (c->>2)::bigint, c->>3, (c->>4)::integer, (c->>5)::bigint, (c->>6)::bigint, c->>7,
+        c->>8, c->>9)
+      on conflict on constraint cursors_pkey do update set bucket = excluded.bucket, position = excluded.position,
+        state = excluded.state, attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
+        next_attempt_at = excluded.next_attempt_at, error = excluded.error, dead_letter = excluded.dead_letter,
+        finished = excluded.finished;
+  end loop;
+end $$;
+
+-- What was done or survived, or is passed by the mark, is taken off; what begins is put.
+create function hodisa.change_started(of_service text, of_instance text, change jsonb, done bigint[], mark bigint) returns void
+  language plpgsql as $$
+declare
+  survived bigint[] := (change->>'survived')::bigint[];
+  suspect record;
+begin
+  for suspect in
+    with begun as materialized (
+      select (v->>0)::bigint as position, (v->>1)::smallint as bucket, (v->>2)::boolean as alone
+      from jsonb_array_elements(change->'started') v
+    ), owned as materialized (
+      select l.bucket from hodisa.leases l where mark is not null and l.service = of_service and l.owner = of_instance)
+    select b.position, b.bucket, b.alone,
+        b.position = any (survived) or b.position <= mark and b.bucket in (select o.bucket from owned o) as over
+      from begun b
+    union all
+    select s.position, s.bucket, s.alone, true from hodisa.started s
+      where s.service = of_service and not s.position in (select b.position from begun b)
+        and (s.position = any (done) or s.position = any (survived)
+          or s.position <= mark and s.bucket in (select o.bucket from owned o))
+    order by position
+  loop
+    if suspect.over then
+      delete from hodisa.started s where s.service = of_service and s.position = suspect.position;
+    else
+      insert into hodisa.started (service, position, bucket, instance, alone)
+        values (of_service, suspect.position, suspect.bucket, of_instance, suspect.alone)
+        on conflict on constraint started_pkey do update set instance = excluded.instance, alone = excluded.alone;
+    end if;
+  end loop;
+end $$;
 
 -- Writes progress if it may be written, which then holds until the transaction ends: whoever takes a lease over changes its row,
 -- and the row of its group, and so waits. Tells whether others have to hear of it.
@@ -112,23 +173,9 @@ begin
       perform hodisa.finished_already(of_service, buckets[1], positions[1]);
     end if;
   end if;
-  if change ? 'started' then
-    insert into hodisa.started (service, position, bucket, instance, alone)
-      select of_service, (v->>0)::bigint, (v->>1)::smallint, of_instance, (v->>2)::boolean
-      from jsonb_array_elements(change->'started') v order by (v->>0)::bigint
-      on conflict on constraint started_pkey do update set instance = excluded.instance, alone = excluded.alone;
-  end if;
-  if (positions is not null or change ? 'survived' or wanted_mark is not null)
-    and exists (select from hodisa.started s where s.service = of_service) then
-    delete from hodisa.started s using (
-      select o.position from hodisa.started o
-      where o.service = of_service and (o.position = any ((change->>'survived')::bigint[])
-        or o.position = any (positions) and not o.position = any (coalesce(
-          (select array_agg((v->>0)::bigint) from jsonb_array_elements(change->'started') v), '{}'))
-        or o.position <= wanted_mark and o.bucket in (
-          select l.bucket from hodisa.leases l where l.service = of_service and l.owner = of_instance))
-      order by o.position for update) gone
-      where s.service = of_service and s.position = gone.position;
+  if change ? 'started' or (positions is not null or change ? 'survived' or wanted_mark is not null)
+      and exists (select from hodisa.started s where s.service = of_service) then
+    perform hodisa.change_started(of_service, of_instance, change, positions, wanted_mark);
   end if;
   if wanted_mark is not null then
     -- Below the mark before stands nothing but what was finished late, which the writer knows of.
@@ -143,49 +190,10 @@ begin
           and d.bucket in (select l.bucket from hodisa.leases l where l.service = of_service and l.owner = of_instance);
     end if;
   end if;
-  if change ? 'letters' and change ? 'noLetters' then
-    perform 1 from hodisa.dead_letters d
-      where d.id in (select v->>0 from jsonb_array_elements(change->'letters') v)
-        or d.service = of_service and d.id in (select jsonb_array_elements_text(change->'noLetters'))
-      order by d.id for update;
-  end if;
-  if change ? 'letters' then perform hodisa.put_dead_letters(change->'letters'); end if;
-  if change ? 'noLetters' then
-    delete from hodisa.dead_letters d using (
-      select o.id from hodisa.dead_letters o
-      where o.service = of_service and o.id in (select jsonb_array_elements_text(change->'noLetters'))
-      order by o.id for update) gone
-      where d.id = gone.id;
-  end if;
-  if change ? 'cursors' and change ? 'noCursors' then
-    perform 1 from hodisa.cursors c
-      where c.service = of_service and (c.key in (select v->>0 from jsonb_array_elements(change->'cursors') v)
-        or c.key in (select jsonb_array_elements_text(change->'noCursors')))
-      order by c.key for update;
-  end if;
-  if change ? 'cursors' then
-    insert into hodisa.cursors (service, key, bucket, position, state, attempts, first_failed_at, next_attempt_at, error,
-        dead_letter, finished)
-      select of_service, v->>0, (v->>1)::smallint, (v->>2)::bigint, v->>3, (v->>4)::integer, (v->>5)::bigint, (v->>6)::bigint, v->>7,
-        v->>8, v->>9
-      from jsonb_array_elements(change->'cursors') v order by (v->>0) collate "C"
-      on conflict on constraint cursors_pkey do update set bucket = excluded.bucket, position = excluded.position,
-        state = excluded.state, attempts = excluded.attempts, first_failed_at = excluded.first_failed_at,
-        next_attempt_at = excluded.next_attempt_at, error = excluded.error, dead_letter = excluded.dead_letter,
-        finished = excluded.finished;
-  end if;
-  if change ? 'noCursors' then
-    delete from hodisa.cursors c using (
-      select o.key from hodisa.cursors o
-      where o.service = of_service and o.key in (select jsonb_array_elements_text(change->'noCursors'))
-      order by o.key for update) gone
-      where c.service = of_service and c.key = gone.key;
-  end if;
-  if change ? 'letters' or change ? 'noLetters' then
-    perform hodisa.raise_groups();
-    return true;
-  end if;
-  return false;
+  if change ? 'letters' then perform hodisa.change_letters(of_service, change->'letters'); end if;
+  if change ? 'cursors' then perform hodisa.change_cursors(of_service, change->'cursors'); end if;
+  if change ? 'letters' then perform hodisa.raise_groups(); end if;
+  return change ? 'letters';
 end $$;
 
 -- What an operator does to a dead letter. False where it is not in the expected state any more.
@@ -199,7 +207,7 @@ begin
   select d.service, d.key into letter from hodisa.dead_letters d
     where d.id = change->>'id' and d.state = change->>'expected' for update;
   if not found then return false; end if;
-  if change ? 'letter' then perform hodisa.put_dead_letters(jsonb_build_array(change->'letter'));
+  if change ? 'letter' then perform hodisa.put_letter(change->'letter');
   else delete from hodisa.dead_letters d where d.id = change->>'id'; end if;
   if next is not null then
     update hodisa.cursors c set position = (next->>0)::bigint, state = next->>1, attempts = (next->>2)::integer,
