@@ -1,0 +1,27 @@
+import { defineAggregate, defineEvent, reject } from 'hodisa'
+import { z } from 'zod'
+
+// What can happen to an account. Amounts are in cents.
+const amount = z.object({ amount: z.number().int().positive() })
+
+export const AccountOpened = defineEvent('account.opened', { schema: z.object({ owner: z.string() }) })
+export const Deposited = defineEvent('account.deposited', { schema: amount })
+export const Withdrawn = defineEvent('account.withdrawn', { schema: amount })
+
+// What follows from it, and what may be done.
+export const Account = defineAggregate('account', {
+  events: [AccountOpened, Deposited, Withdrawn],
+  initial: { open: false, balance: 0 },
+  evolve: {
+    'account.opened': (state) => ({ ...state, open: true }),
+    'account.deposited': (state, event) => ({ ...state, balance: state.balance + event.data.amount }),
+    'account.withdrawn': (state, event) => ({ ...state, balance: state.balance - event.data.amount }),
+  },
+  commands: {
+    open: (state, input: { owner: string }) => (state.open ? reject('open-already') : AccountOpened(input)),
+    deposit: (state, input: { amount: number }) => (state.open ? Deposited(input) : reject('not-open')),
+    withdraw: (state, input: { amount: number }) =>
+      state.balance < input.amount ? reject('insufficient-funds', { balance: state.balance }) : Withdrawn(input),
+  },
+  snapshotEvery: 100,
+})
