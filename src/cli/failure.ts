@@ -15,6 +15,19 @@ export const FAULTS = {
     fix: 'Correct --store or HODISA_STORE. Only `hodisa publish` makes a new store.',
   },
   'invalid-json': { exit: EXIT.usage, fix: 'Give one JSON object: in quotes, as @file, or as - for standard input.' },
+  'no-definitions': {
+    exit: EXIT.usage,
+    fix: 'Give the modules that export what defineEvent returned, each definition once. TypeScript is loaded as Node loads it.',
+  },
+  'no-record': { exit: EXIT.usage, fix: 'Run `hodisa schema record` with the same modules, and commit the file.' },
+  'invalid-record': {
+    exit: EXIT.usage,
+    fix: 'Restore the file from version control, or remove it and run `hodisa schema record`.',
+  },
+  'schema-breaking': {
+    exit: EXIT.failed,
+    fix: 'Raise `version` and give the upcaster, or undo the change. Once it is right, run `hodisa schema record`.',
+  },
   'editor-failed': {
     exit: EXIT.failed,
     fix: 'Set EDITOR to a command that waits until the file is closed, or give --data.',

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { sqlite } from '../engines/sqlite/index.ts'
-import type { defineEvent } from '../index.ts'
-import { type App, hodisa, type Logger, type StoreFactory } from '../index.ts'
+import { type AnyEventDefinition, type App, hodisa, type Logger, type StoreFactory } from '../index.ts'
 import { CommandError } from './failure.ts'
 import { printable } from './format.ts'
 import type { Terminal } from './terminal.ts'
@@ -11,7 +10,7 @@ export interface OpenOptions {
   readonly store?: string | undefined
   /** Makes the store where there is none. */
   readonly create?: boolean
-  readonly events?: readonly ReturnType<typeof defineEvent>[]
+  readonly events?: readonly AnyEventDefinition[]
 }
 
 /** Opens the store that --store or HODISA_STORE names, for as long as `work` takes. */

@@ -5,6 +5,7 @@ import { type Action, actOnDead, assertChoice, editDead, type ListArguments, lis
 import { getEvent, listEvents, type TailArguments, tail } from './events.ts'
 import { explainStore } from './explain.ts'
 import { definitionOf, type PublishArguments, publish } from './publish.ts'
+import { addSchema } from './schema.ts'
 import { forgetService, listServices, pauseService, resetService, resumeService } from './services.ts'
 import { session } from './session.ts'
 import type { Terminal } from './terminal.ts'
@@ -115,6 +116,8 @@ export function programFor(terminal: Terminal, json: boolean): Command {
       .description('tells what each service of the store can rely on, why, and what weakens it'),
     explainStore,
   )
+
+  addSchema(program, terminal)
 
   const services = program.command('services').description('shows the services of the store, and steers them')
   act(services.command('list').description('shows each service: its state, lag and failures'), listServices)

@@ -1,0 +1,66 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { AnyEventDefinition } from '../index.ts'
+import type { JsonSchema } from './schema-diff.ts'
+
+/** The JSON Schema of what a definition records, or why it cannot be had. */
+export type SchemaSource = { readonly schema: JsonSchema } | { readonly reason: string }
+
+type Side = 'input' | 'output'
+interface Standard {
+  readonly vendor: string
+  readonly jsonSchema?: Readonly<Record<Side, (options: { readonly target: string }) => unknown>>
+}
+
+const TARGET = 'draft-2020-12'
+
+/**
+ * From the schema itself, where it says it (Standard JSON Schema: Zod from 4.2, ArkType from 2.1.28), else by the converter of its
+ * library, found from where the definitions are.
+ */
+export async function jsonSchemaOf(
+  { schema }: AnyEventDefinition,
+  module: string,
+  side: Side = 'output',
+): Promise<SchemaSource> {
+  if (schema === undefined) return { reason: 'it is defined without a schema' }
+  const standard: Standard = schema['~standard']
+  if (standard.vendor === 'hodisa') return { reason: 'its schema is unchecked()' }
+  try {
+    if (standard.jsonSchema !== undefined) return written(standard.jsonSchema[side]({ target: TARGET }))
+    if (standard.vendor === 'valibot') return written(await byValibot(schema, module, side))
+    if (standard.vendor === 'zod') return written(await byZod(schema, module, side))
+  } catch (error) {
+    return { reason: `its schema has no JSON Schema: ${error instanceof Error ? error.message : String(error)}` }
+  }
+  return { reason: `schemas of ${standard.vendor} have no JSON Schema` }
+}
+
+function written(schema: unknown): SchemaSource {
+  const { $schema: _, '~standard': __, ...rest } = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
+  return { schema: rest }
+}
+
+async function byValibot(schema: unknown, module: string, side: Side): Promise<unknown> {
+  const name = '@valibot/to-json-schema'
+  const { toJsonSchema } = await near<{ toJsonSchema(schema: unknown, options: object): unknown }>(name, module)
+  return toJsonSchema(schema, { typeMode: side, target: TARGET })
+}
+
+async function byZod(schema: unknown, module: string, side: Side): Promise<unknown> {
+  const zod = await near<{ toJSONSchema?(schema: unknown, options: object): unknown }>('zod', module)
+  if (zod.toJSONSchema === undefined) throw new Error('Zod has one from version 4 on')
+  return zod.toJSONSchema(schema, { io: side, target: TARGET })
+}
+
+/** A package as the module would import it. */
+async function near<Package>(name: string, module: string): Promise<Package> {
+  let path: string
+  try {
+    path = createRequire(resolve(module)).resolve(name)
+  } catch {
+    throw new Error(`${name} is not installed beside ${module}`)
+  }
+  return import(/* @vite-ignore */ pathToFileURL(path).href)
+}
