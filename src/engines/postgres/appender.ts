@@ -4,7 +4,7 @@ import type { AppendRequest, Receipt } from '../../store/events.ts'
 import { assertInline } from '../../store/inline.ts'
 import { assertSize } from '../../store/plan-append.ts'
 import type { Capabilities } from '../../store/port.ts'
-import { BatchPlan, idName, type PlacedEvent, receiptOf, tenantOf } from './batch-plan.ts'
+import { BatchPlan, type IdRow, idName, type PlacedEvent, placedEvent, receiptOf, tenantOf } from './batch-plan.ts'
 import type { Database } from './database.ts'
 import { closed, isLost, stateOf } from './errors.ts'
 import type { Inlines } from './inlines.ts'
@@ -20,8 +20,11 @@ const LONGEST_PAUSE = 40
 
 const APPEND = `select batch, refusal from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, $6::bigint, $7::boolean)`
 const LOOK_UP = `select
-  (select coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]') from hodisa.streams s
-    where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements($1::jsonb) r))`
+  (select coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]')
+    from jsonb_array_elements($1::jsonb) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1),
+  (select coalesce(jsonb_agg(jsonb_build_array(g.id, g.tenant, g.fingerprint, g.version, g.batch, g.ordinal, g.bucket, g.revision,
+      g.type, g.stream)), '[]')
+    from jsonb_array_elements($2::jsonb) r join hodisa.given_ids g on g.id = r->>0 and g.tenant = r->>1)`
 
 /** An append that waits for its batch. */
 interface Pending {
@@ -30,6 +33,8 @@ interface Pending {
   readonly units: number
   /** Ids it gives that are recorded. */
   readonly known: Map<string, PlacedEvent>
+  /** Whether `known` is all there is, as of a moment after it was asked for. */
+  idsSeen: boolean
   /** Monotonic ms before which it is not tried again. */
   notBefore: number
   /** Ms it waited last time; 0 while nothing was in its way. */
@@ -41,9 +46,6 @@ interface Pending {
 
 /** [stream, tenant, revision, timestamp] */
 export type HeadRow = [string, string, number, number]
-/** [id, tenant, fingerprint, version, batch, ordinal, bucket, revision, type, stream] */
-export type IdRow = [string, string, string, number, number, number, number, number | null, string, string | null]
-
 /** What stood against a batch. */
 interface Refusal {
   /** Streams or ids: changed since, or held by another transaction. */
@@ -238,10 +240,12 @@ export class Appender {
   }
 
   /** Whether a refusal stands on what was so after the append was asked for. */
-  #isSure(error: unknown, { request, since }: Pending, plan: BatchPlan): boolean {
+  #isSure(error: unknown, { request, since, idsSeen }: Pending, plan: BatchPlan): boolean {
     if (!isHodisaError(error)) return true
     if (plan.touches(request)) return false
     if (error.code !== 'revision-conflict') return true
+    // Ids come before revisions.
+    if (!idsSeen && request.events.some(({ fingerprint }) => fingerprint !== null)) return false
     return request.conditions.every((condition) => {
       if (condition.kind !== 'expectedRevision') return true
       const seen = this.#heads.get(streamName(condition.stream, tenantOf(request)))
@@ -249,11 +253,13 @@ export class Appender {
     })
   }
 
-  /** Learns how the streams stand that conditions name. */
+  /** Learns how the streams stand that conditions name, and which ids are recorded. */
   async #lookUp(pending: readonly Pending[], began: number): Promise<void> {
     const wanted = new Map<string, [string, string]>()
+    const ids: [string, string][] = []
     for (const { request } of pending) {
       const tenant = tenantOf(request)
+      for (const { id, fingerprint } of request.events) if (fingerprint !== null) ids.push([id, tenant])
       for (const condition of request.conditions) {
         if (condition.kind === 'expectedRevision') {
           wanted.set(streamName(condition.stream, tenant), [condition.stream, tenant])
@@ -261,9 +267,14 @@ export class Appender {
       }
     }
     const seenAt = performance.now()
-    const [row] = await this.#database.query<[HeadRow[]]>(LOOK_UP, [JSON.stringify([...wanted.values()])])
+    const asked = [JSON.stringify([...wanted.values()]), JSON.stringify(ids)]
+    const [row] = await this.#database.query<[HeadRow[], IdRow[]]>(LOOK_UP, asked)
     for (const name of wanted.keys()) this.#heads.set(name, { revision: 0, timestamp: 0, seenAt })
     this.#learnHeads(row?.[0] ?? [], Math.max(began, seenAt))
+    for (const one of pending) {
+      learnIds(one, row?.[1] ?? [])
+      one.idsSeen = true
+    }
   }
 
   #learnHeads(rows: readonly HeadRow[], seenAt: number): void {
@@ -341,13 +352,7 @@ export class Appender {
       else if (!actual.has(name)) this.#heads.forget(name)
     }
     this.#learnHeads(streams, seenAt)
-    for (const pending of batch) {
-      for (const row of ids) {
-        const [id, tenant, fingerprint, version, number, ordinal, bucket, revision, type, stream] = row
-        const at = { batch: number, ordinal, position: 0 }
-        pending.known.set(idName(id, tenant), { fingerprint, version, stream, revision, type, bucket, ...at })
-      }
-    }
+    for (const pending of batch) learnIds(pending, ids)
     const isHeld = (name: string) => held.has(name)
     this.#postpone(
       batch.filter(({ request }) => namesOf(request).some(isHeld) || request.events.some(({ id }) => isHeld(id))),
@@ -378,6 +383,10 @@ export class Appender {
       pending.notBefore = now + pending.pause
     }
   }
+}
+
+function learnIds({ known }: Pending, rows: readonly IdRow[]): void {
+  for (const row of rows) known.set(idName(row[0], row[1]), placedEvent(row))
 }
 
 function isUnknownOutcome(error: unknown): boolean {

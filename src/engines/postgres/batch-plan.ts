@@ -20,6 +20,14 @@ export interface PlacedEvent extends KnownEvent {
   readonly ordinal: number
 }
 
+/** As the server tells it: [id, tenant, fingerprint, version, batch, ordinal, bucket, revision, type, stream]. */
+export type IdRow = [string, string, string, number, number, number, number, number | null, string, string | null]
+
+export function placedEvent(row: IdRow): PlacedEvent {
+  const [, , fingerprint, version, batch, ordinal, bucket, revision, type, stream] = row
+  return { fingerprint, version, stream, revision, type, bucket, batch, ordinal, position: 0 }
+}
+
 /** What a batch is planned against. */
 export interface Knowledge {
   head(stream: string, tenant: string): StreamHead

@@ -4,8 +4,8 @@ import type { AppendRequest, Receipt } from '../../store/events.ts'
 import { assertInline } from '../../store/inline.ts'
 import { assertSize } from '../../store/plan-append.ts'
 import type { Capabilities, SqlTag } from '../../store/port.ts'
-import type { HeadRow, IdRow } from './appender.ts'
-import { BatchPlan, idName, type PlacedEvent, receiptOf, tenantOf } from './batch-plan.ts'
+import type { HeadRow } from './appender.ts'
+import { BatchPlan, type IdRow, idName, placedEvent, receiptOf, tenantOf } from './batch-plan.ts'
 import type { Session } from './database.ts'
 import type { Inlines } from './inlines.ts'
 import { streamName } from './stream-heads.ts'
@@ -63,7 +63,7 @@ export class CarefulAppend {
     const heads = new Map(
       locked.streams.map((row) => [streamName(row[0], row[1]), { revision: row[2], timestamp: row[3] }]),
     )
-    const ids = new Map(locked.ids.map((row) => [idName(row[0], row[1]), toPlaced(row)]))
+    const ids = new Map(locked.ids.map((row) => [idName(row[0], row[1]), placedEvent(row)]))
     const plan = new BatchPlan({
       head: (stream, tenant) => heads.get(streamName(stream, tenant)) ?? { revision: 0, timestamp: 0 },
       known: (id, tenant) => ids.get(idName(id, tenant)),
@@ -136,9 +136,4 @@ export class CarefulAppend {
     // Only a projection that was registered since the lock can stand against it.
     throw new HodisaError('store-busy', 'the append was refused although it held its locks', { refusal })
   }
-}
-
-function toPlaced(row: IdRow): PlacedEvent {
-  const [, , fingerprint, version, batch, ordinal, bucket, revision, type, stream] = row
-  return { fingerprint, version, stream, revision, type, bucket, batch, ordinal, position: 0 }
 }

@@ -99,7 +99,8 @@ export class PostgresStore implements Store {
     this.#ticks = new Held(database, {
       async connected(session) {
         const [row] = await session.query<[boolean]>('select hodisa.recognise_cluster($1)', [Math.floor(clock.now())])
-        if (row?.[0] === true) logger.warn('the store was restored into another cluster: its log goes on where it ended')
+        if (row?.[0] === true)
+          logger.warn('the store was restored into another cluster: its log goes on where it ended')
       },
     })
     this.#sequencer = new Sequencer(this.#ticks, {
