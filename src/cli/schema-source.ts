@@ -28,18 +28,30 @@ export async function jsonSchemaOf(
   const standard: Standard = schema['~standard']
   if (standard.vendor === 'hodisa') return { reason: 'its schema is unchecked()' }
   try {
-    if (standard.jsonSchema !== undefined) return written(standard.jsonSchema[side]({ target: TARGET }))
-    if (standard.vendor === 'valibot') return written(await byValibot(schema, module, side))
-    if (standard.vendor === 'zod') return written(await byZod(schema, module, side))
+    if (standard.jsonSchema !== undefined) return written(standard.jsonSchema[side]({ target: TARGET }), side)
+    if (standard.vendor === 'valibot') return written(await byValibot(schema, module, side), side)
+    if (standard.vendor === 'zod') return written(await byZod(schema, module, side), side)
   } catch (error) {
     return { reason: `its schema has no JSON Schema: ${error instanceof Error ? error.message : String(error)}` }
   }
   return { reason: `schemas of ${standard.vendor} have no JSON Schema` }
 }
 
-function written(schema: unknown): SchemaSource {
-  const { $schema: _, '~standard': __, ...rest } = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
+function written(schema: unknown, side: Side): SchemaSource {
+  const text = JSON.stringify(schema, side === 'input' ? undefined : (_, inner: unknown) => withDefaults(inner))
+  const { $schema: _, '~standard': __, ...rest } = JSON.parse(text) as Record<string, unknown>
   return { schema: rest }
+}
+
+/** What has a default is always there in what a schema gives out; not every library says so. */
+function withDefaults(schema: unknown): unknown {
+  if (typeof schema !== 'object' || schema === null || !('properties' in schema)) return schema
+  const { properties, required } = schema as { properties: unknown; required?: unknown }
+  if (typeof properties !== 'object' || properties === null) return schema
+  const filled = Object.entries(properties).flatMap(([name, member]) =>
+    typeof member === 'object' && member !== null && 'default' in member ? [name] : [],
+  )
+  return { ...schema, required: [...new Set([...(Array.isArray(required) ? required : []), ...filled])] }
 }
 
 async function byValibot(schema: unknown, module: string, side: Side): Promise<unknown> {

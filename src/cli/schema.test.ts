@@ -108,6 +108,16 @@ test('types that come, go and are renamed', async () => {
   ])
 })
 
+test('a member with a default is always there in what is recorded', async () => {
+  const { record, check } = project()
+  await record(`export const A = defineEvent('a.b', { schema: arktype.type({ id: 'string' }) })`)
+  const { exit, out } = await check(
+    `export const A = defineEvent('a.b', { schema: arktype.type({ id: 'string', n: 'number = 3' }) })`,
+  )
+  expect(exit).toBe(1)
+  expect(jsonLines<Line>(out)).toMatchObject([{ changes: [{ path: 'data.n', change: 'was added, and is required' }] }])
+})
+
 test('says for each type what cannot be compared, and why', async () => {
   const { record, check } = project()
   const body = `
