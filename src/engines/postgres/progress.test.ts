@@ -1,0 +1,206 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { failure, until } from '../../delivery/fixtures/until.ts'
+import { isHodisaError } from '../../errors.ts'
+import { cursorOf, letterOf } from '../../store/conformance/group-values.ts'
+import { gate } from '../../store/conformance/suite.ts'
+import type { GroupUpdate, Progress } from '../../store/groups.ts'
+import { describeOnPostgres } from '../../testing/postgres/fixtures/place.ts'
+import { changeBy, groupTables } from './fixtures/group-tables.ts'
+import { updateGroup } from './group-writer.ts'
+import { inTransaction } from './transaction.ts'
+
+const OWN = [{ bucket: 0, epoch: 1 }]
+const TAKE_OVER: GroupUpdate = { leases: [{ bucket: 0, owner: 'i1', epoch: 2 }] }
+
+describeOnPostgres('fences on PostgreSQL', () => {
+  test.each<[string, Partial<Progress>]>([
+    ['an epoch', {}],
+    ['the revision of the group', { fences: [], groupRevision: 1, mark: 3 }],
+  ])('a takeover waits for progress that is about to commit, fenced by %s', async (_, fence) => {
+    const { database, progress, groups, waiting } = await groupTables()
+    const change = changeBy('i0', OWN, { done: [{ bucket: 0, position: 7 }], ...fence })
+    const written = gate()
+    const ended = gate()
+    const order: string[] = []
+    const effect = inTransaction(database, async (session) => {
+      await progress.write(session, change)
+      written.open()
+      await ended.opened
+      order.push('effect')
+    })
+    await written.opened
+    const taken = groups.update('service', 1, TAKE_OVER).then((done) => order.push(`taken over: ${done}`))
+    await until(async () => (await waiting()) === 1)
+    ended.open()
+    await Promise.all([effect, taken])
+    expect(order).toEqual(['effect', 'taken over: true'])
+    await expect(progress.writeAlone(database, change)).rejects.toMatchObject({ code: 'lease-lost' })
+  })
+
+  test.each<[string, Partial<Progress>, Record<string, unknown>]>([
+    ['an epoch', {}, { service: 'service', instance: 'i0', bucket: 0, epoch: 1 }],
+    ['the revision of the group', { fences: [], groupRevision: 1, mark: 3 }, { service: 'service', group: true }],
+  ])('progress waits for a takeover that is about to commit, and is refused by %s', async (_, fence, details) => {
+    const { database, progress, groups, waiting } = await groupTables()
+    const changed = gate()
+    const ended = gate()
+    const takeover = inTransaction(database, async (session) => {
+      await updateGroup(session, 'service', 1, TAKE_OVER, true)
+      changed.open()
+      await ended.opened
+    })
+    await changed.opened
+    const late = failure(() =>
+      progress.writeAlone(database, changeBy('i0', OWN, { done: [{ bucket: 0, position: 7 }], ...fence })),
+    )
+    await until(async () => (await waiting()) === 1)
+    ended.open()
+    await takeover
+    expect(await late).toMatchObject({ code: 'lease-lost', details })
+    expect(await groups.done('service', new Set([0]))).toEqual([])
+  })
+
+  test('a takeover of other buckets does not wait', async () => {
+    const { database, progress, groups } = await groupTables()
+    await inTransaction(database, async (session) => {
+      await progress.write(session, changeBy('i0', OWN, { done: [{ bucket: 0, position: 7 }] }))
+      expect(await groups.update('service', 1, { leases: [{ bucket: 4, owner: 'i1', epoch: 2 }] })).toBe(true)
+    })
+    expect(await groups.done('service', new Set([0]))).toEqual([{ bucket: 0, position: 7 }])
+  })
+
+  test('of two that finish the same event at the same time, one is refused', async () => {
+    const { database, progress, waiting } = await groupTables()
+    const change = changeBy('i0', OWN, { done: [{ bucket: 0, position: 7 }], once: true })
+    let second: Promise<unknown> = Promise.resolve()
+    await inTransaction(database, async (session) => {
+      await progress.write(session, change)
+      second = failure(() => progress.writeAlone(database, change))
+      await until(async () => (await waiting()) === 1)
+    })
+    const details = { service: 'service', bucket: 0, position: 7 }
+    expect(await second).toMatchObject({
+      code: 'lease-lost',
+      message: 'service service has finished position 7 already',
+      details,
+    })
+  })
+
+  test('calls that touch the same rows, in whatever order, never wait in a circle', async () => {
+    const { database, progress, groups, deadLetters } = await groupTables()
+    const numbers = Array.from({ length: 24 }, (_, index) => index)
+    const outcomes: unknown[] = []
+    const call = async (worker: number, round: number) => {
+      const rows = (worker + round) % 2 === 0 ? numbers : numbers.toReversed()
+      if (worker < 2) {
+        const { revision } = await groups.read('service')
+        const leases = rows.map((bucket) => ({ bucket, owner: `i${bucket % 4}`, epoch: 1 }))
+        const change =
+          round % 2 === 0 ? { leases, fold: ['i1', 'i0'] } : { forgetProgressAfter: 12, died: ['i3', 'i0'] }
+        return groups.update('service', revision, change)
+      }
+      if (worker === 2) {
+        const letter = letterOf('dl_3', 3, { service: 'service', key: 'k3' })
+        const cursor = cursorOf('k3', 4, { deadLetter: 'dl_3' })
+        return deadLetters.update({ id: 'dl_3', expected: 'parked', letter, cursor })
+      }
+      const instance = `i${worker % 4}`
+      const own = rows.filter((bucket) => `i${bucket % 4}` === instance)
+      const removed = (row: number) => (row + round) % 3 === 0
+      const change = changeBy(
+        instance,
+        own.map((bucket) => ({ bucket, epoch: 1 })),
+        {
+          done: rows.map((position) => ({ bucket: position, position })),
+          started: rows.filter(removed).map((position) => ({ bucket: position, position, alone: true })),
+          survived: rows.filter((position) => position % 5 === 0),
+          cursors: rows.map((row) =>
+            removed(row) ? { remove: `k${row}` } : { put: cursorOf(`k${row}`, row, { deadLetter: `dl_${row}` }) },
+          ),
+          deadLetters: rows.map((row) =>
+            removed(row) ? { remove: `dl_${row}` } : { put: letterOf(`dl_${row}`, row, { service: 'service' }) },
+          ),
+        },
+      )
+      if (round % 3 > 0) return progress.writeAlone(database, change)
+      const groupRevision = (await groups.read('service')).revision
+      return progress.writeAlone(database, { ...change, groupRevision, mark: round })
+    }
+    const workers = Array.from({ length: 8 }, async (_, worker) => {
+      for (let round = 0; round < 12; round++) {
+        await call(worker, round).catch((error) => {
+          if (!isHodisaError(error, 'lease-lost')) outcomes.push(error)
+        })
+      }
+    })
+    await Promise.all(workers)
+    expect(outcomes).toEqual([])
+  }, 60_000)
+})
+
+describeOnPostgres('progress on PostgreSQL', () => {
+  test('keeps whatever text an error holds', async () => {
+    const { database, progress, groups, deadLetters } = await groupTables()
+    const text = fc.string({ unit: fc.constantFrom('a', '\0', '\n', '"', '\\', 'é', '😀', '\ud800', '\udfff') })
+    await fc.assert(
+      fc.asyncProperty(text, text, async (name, message) => {
+        const cursor = cursorOf('k', 5, { error: { name, message } })
+        const letter = letterOf('dl_1', 5, { service: 'service', error: { name, message, stack: message } })
+        const change = { cursors: [{ put: cursor }], deadLetters: [{ put: letter }] }
+        await progress.writeAlone(database, changeBy('i0', OWN, change))
+        expect(await groups.cursors('service')).toEqual([cursor])
+        expect(await deadLetters.get('dl_1')).toEqual(letter)
+        expect(await deadLetters.update({ id: 'dl_1', expected: 'parked', letter, cursor })).toBe(true)
+        expect(await deadLetters.get('dl_1')).toEqual(letter)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('keeps the reason of a pause that the server could not, but for what it cannot', async () => {
+    const { groups } = await groupTables()
+    expect(await groups.update('service', 1, { paused: 'broken: \0' })).toBe(true)
+    expect((await groups.read('service')).paused).toBe('broken: \ufffd')
+  })
+
+  test('of what is finished below the mark goes with one of the next marks', async () => {
+    const { database, progress } = await groupTables()
+    const standing = async () => {
+      const rows = await database.query<[number]>('select position from hodisa.done order by position')
+      return rows.map(([position]) => position)
+    }
+    const finish = (...positions: number[]) =>
+      progress.writeAlone(
+        database,
+        changeBy('i0', OWN, { done: positions.map((position) => ({ bucket: 0, position })) }),
+      )
+    const mark = (to: number) => progress.writeAlone(database, changeBy('i0', [], { groupRevision: 1, mark: to }))
+    await finish(3, 4, 9, 12)
+    await mark(5)
+    expect(await standing()).toEqual([9, 12])
+    await finish(2)
+    await mark(10)
+    expect(await standing()).toEqual([12])
+    // Written before the mark, and committed after it.
+    let passed: Promise<unknown> = Promise.resolve()
+    await inTransaction(database, async (session) => {
+      await progress.write(session, changeBy('i0', OWN, { done: [{ bucket: 0, position: 1 }] }))
+      passed = mark(11)
+      await passed
+    })
+    expect(await standing()).toEqual([1, 12])
+    await mark(13)
+    expect(await standing()).toEqual([])
+  })
+
+  test('is found by the first mark of a process that knows nothing of what stands', async () => {
+    const { database, progress } = await groupTables()
+    const change = changeBy('i0', OWN, { done: [{ bucket: 0, position: 3 }] })
+    await progress.writeAlone(database, changeBy('i0', [], { groupRevision: 1, mark: 5 }))
+    await progress.writeAlone(database, change)
+    const { ProgressWriter } = await import('./progress.ts')
+    await new ProgressWriter(true).writeAlone(database, changeBy('i0', [], { groupRevision: 1, mark: 6 }))
+    expect(await database.query('select position from hodisa.done')).toEqual([])
+  })
+})
