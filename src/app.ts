@@ -74,14 +74,16 @@ class HodisaApp {
   #stopping: Promise<void> | undefined
   #stopped = false
 
-  constructor(options: Resolved, registry: Registry, store: Store) {
+  constructor(options: Resolved, registry: Registry, engine: Store) {
     const { source, clock, codec } = options
+    this.#decoder = new Decoder(registry, codec)
+    this.#projections = new Projections({ store: engine, registry, decoder: this.#decoder, codec, clock })
+    const store = this.#projections.store
     this.source = source
     this.#options = options
     this.#registry = registry
     this.#store = store
     this.#preparer = new Preparer(registry, source, clock, codec, options.newId ?? newTypeId)
-    this.#decoder = new Decoder(registry, codec)
     this.#writer = new Writer(store, this.#preparer)
     this.#reader = new LogReader(store, this.#decoder, registry)
     this.#settling = new Settling(store, clock)
@@ -89,7 +91,6 @@ class HodisaApp {
       ...{ store, registry, preparer: this.#preparer, decoder: this.#decoder },
       ...{ codec, clock, logger: options.logger, random: options.random ?? Math.random },
     })
-    this.#projections = new Projections({ store, registry, codec, clock })
     this.deadLetters = new DeadLetters(store, { registry, decoder: this.#decoder, codec })
     this.services = new Services(store)
   }

@@ -2,7 +2,7 @@ import { HodisaError } from '../errors.ts'
 import type { Registry } from '../event/registry.ts'
 import type { Store } from '../store/port.ts'
 import type { DefinedProjection } from './definition.ts'
-import { collectionOf, readIn, stateWrite, type ViewState, type ViewStates } from './state.ts'
+import { collectionOf, inlineNameOf, readIn, stateWrite, VIEWS, type ViewState, type ViewStates } from './state.ts'
 
 /** The events of a projection, as they stand in the log. */
 export function typesOf(projection: DefinedProjection, registry: Registry): readonly string[] {
@@ -37,6 +37,7 @@ export async function declare(
   const shape = projection.shape(registry)
   const known = await states.read(projection)
   if (known !== undefined) return unchanged(known, shape)
+  const types = typesOf(projection, registry)
   const others = await states.list(name)
   const higher = others.find((other) => other.version > version)
   if (higher !== undefined) {
@@ -46,16 +47,14 @@ export async function declare(
       { projection: name, version, inPlace: higher.version },
     )
   }
-  const goal = await lastOf(store, typesOf(projection, registry))
-  if (goal > 0 && (inline || (others.length > 0 && projection.onVersionChange === 'refuse'))) {
-    const why = inline ? 'it is written with the events, and there are events already' : 'an older version is in place'
-    throw new HodisaError('projection-not-built', `projection ${id} was never built: ${why}`, {
-      projection: name,
-      version,
-    })
+  const goal = await lastOf(store, types)
+  if (goal > 0 && inline) throw notBuilt(projection, 'it is written with the events, and there are events already')
+  if (goal > 0 && others.length > 0 && projection.onVersionChange === 'refuse') {
+    throw notBuilt(projection, 'an older version is in place')
   }
   const state: ViewState = { name, version, inline, shape, generation: 1, position: 0, goal, blocked: null }
   await store.documents.define({ name: collectionOf(state), indexes })
+  if (inline) await registerEmpty(store, projection, state, types)
   // Somebody else may make it at the same time.
   const { result } = await store.transaction(async (tx) => {
     const found = await readIn(tx.documents, state)
@@ -64,6 +63,29 @@ export async function declare(
     return state
   })
   return unchanged(result, shape)
+}
+
+/** From now on nobody records these events without the view. There must be none before. */
+async function registerEmpty(
+  store: Store,
+  projection: DefinedProjection,
+  state: ViewState,
+  types: readonly string[],
+): Promise<void> {
+  const name = inlineNameOf(state)
+  await store.inline({ name, types })
+  if ((await lastOf(store, types)) === 0) return
+  // Somebody else has made the view since, and published; or somebody has published without it.
+  if ((await store.documents.get(VIEWS, [projection.id])).size > 0) return
+  await store.inline({ name, types: [] })
+  throw notBuilt(projection, 'an event was recorded at the same time')
+}
+
+function notBuilt({ id, name, version }: DefinedProjection, why: string): HodisaError {
+  return new HodisaError('projection-not-built', `projection ${id} was never built: ${why}`, {
+    projection: name,
+    version,
+  })
 }
 
 function unchanged(state: ViewState, shape: string): ViewState {

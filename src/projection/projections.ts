@@ -1,29 +1,30 @@
 import type { ServiceToRun } from '../delivery/delivery.ts'
 import { HodisaError } from '../errors.ts'
-import type { Registry } from '../event/registry.ts'
-import type { Codec } from '../log/codec.ts'
-import type { Clock, Store } from '../store/port.ts'
+import type { Store } from '../store/port.ts'
 import { declare } from './declare.ts'
 import { type DefinedProjection, definedBy } from './definition.ts'
+import { type InlineHost, InlineProjections } from './inline.ts'
+import { withInline } from './inline-store.ts'
 import { type LiveHost, LiveProjection } from './live.ts'
 import { ViewStates } from './state.ts'
 import { ProjectedView, type ViewOptions } from './view.ts'
 
-export interface ProjectionsHost {
-  readonly store: Store
-  readonly registry: Registry
-  readonly codec: Codec | undefined
-  readonly clock: Clock
-}
+export type ProjectionsHost = InlineHost
 
 /** The projections of an app, and its views. */
 export class Projections {
   readonly #host: ProjectionsHost
   readonly #states: ViewStates
+  readonly #inline: InlineProjections
   readonly #byName = new Map<string, DefinedProjection>()
+
+  /** Of the app: what is recorded through it is in the inline projections. */
+  readonly store: Store
 
   constructor(host: ProjectionsHost) {
     this.#host = host
+    this.#inline = new InlineProjections(host)
+    this.store = withInline(host.store, this.#inline, host.clock)
     this.#states = new ViewStates(host.store)
   }
 
@@ -48,12 +49,16 @@ export class Projections {
     }
     projection.seal(this.#host.registry)
     this.#byName.set(projection.name, projection)
+    if (projection.inline) this.#inline.add(projection)
   }
 
   /** Makes their places in the store. */
   async declare(): Promise<void> {
     const { store, registry } = this.#host
-    for (const projection of this.#byName.values()) await declare(store, this.#states, projection, registry)
+    for (const projection of this.#byName.values()) {
+      if (!projection.inline) await declare(store, this.#states, projection, registry)
+    }
+    await this.#inline.ready()
   }
 
   /** What delivery is to run. */

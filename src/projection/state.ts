@@ -50,6 +50,22 @@ export function collectionOf({
   return `view.${name}.${version}.${generation}`
 }
 
+/** What a view that is written with the events is registered as: who knows another generation of it is refused. */
+export function inlineNameOf(state: Pick<ViewState, 'name' | 'version' | 'generation'>): string {
+  return `${idOf(state)} ${state.generation}`
+}
+
+/** Registered while a rebuild takes the last steps: nobody knows it, so that nobody records its events meanwhile. */
+export function fenceNameOf(view: Pick<ViewState, 'name' | 'version'>, at: number): string {
+  return `${idOf(view)} rebuild ${at}`
+}
+
+/** When a registered name was put there as a fence; undefined for any other. */
+export function fencedAt(name: string): number | undefined {
+  const at = / rebuild (\d+)$/.exec(name)?.[1]
+  return at === undefined ? undefined : Number(at)
+}
+
 export function idOf({ name, version }: Pick<ViewState, 'name' | 'version'>): string {
   return `${name}@${version}`
 }
