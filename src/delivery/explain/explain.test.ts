@@ -156,8 +156,25 @@ eachEngine((bed, engine) => {
     await publisher.publish(Newer({}))
     const app = await appWith(place)
     expect(serviceOf(await app.explain(), 'email').warnings).toMatchObject([
-      { code: 'newer-version', message: expect.stringContaining('order.placed version 3 (known: 1)') },
+      { code: 'newer-version', message: expect.stringContaining('order.placed version 3 (known: 1) at position 1') },
     ])
+  })
+
+  test('names what keys wait with, however much has been recorded since', async () => {
+    const place = bed()
+    const Newer = defineEvent('order.placed', { version: 2, upcast: { 1: (x: { [name: string]: unknown }) => x } })
+    await (await place.app({ events: [Newer] })).publish(Newer({}))
+    const app = await appWith(place, { from: 'start' })
+    await app.start()
+    await until(async () => (await app.services.list())[0]?.waiting === 1)
+    await app.publish(Array.from({ length: 600 }, () => Placed({})))
+    // Also as another program sees it that defines nothing, such as the command.
+    for (const explainer of [app, await place.app()]) {
+      const { warnings } = serviceOf(await explainer.explain(), 'email')
+      expect(warnings.find(({ code }) => code === 'newer-version')?.message).toContain(
+        'order.placed version 2 (known: 1) at position 1;',
+      )
+    }
   })
 
   test('warns of subscriptions that no running instance announces', async () => {

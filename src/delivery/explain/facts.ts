@@ -25,11 +25,16 @@ export interface ServiceFacts {
   readonly living: readonly Member[]
   readonly lag: number
   /** The newest events of its patterns. */
-  readonly newest: readonly Pick<StoredEvent, 'type' | 'version'>[]
+  readonly newest: readonly SeenEvent[]
+  /** Events that keys wait with, until an instance can handle them: those of the first keys. */
+  readonly waiting: readonly SeenEvent[]
 }
 
+export type SeenEvent = Pick<StoredEvent, 'type' | 'version' | 'position'>
+
 /** How many of the newest events are looked at for types and versions that the code does not know. */
-export const LOOKED_AT = 500
+const LOOKED_AT = 500
+const MOST_WAITING = 20
 
 export async function factsOf(
   store: Store,
@@ -57,6 +62,16 @@ export async function factsOf(
     progress,
     living: state.members.filter(({ instance }) => present.has(instance)),
     lag: state.revision === 0 ? 0 : Math.max(0, head - Math.min(...progress.checkpoints)),
-    newest: page?.events.map(({ type, version }) => ({ type, version })) ?? [],
+    newest: page?.events ?? [],
+    waiting: progress.cursors.waiting === 0 ? [] : await waitingOf(store, name),
   }
+}
+
+async function waitingOf(store: Store, name: string): Promise<StoredEvent[]> {
+  const cursors = (await store.groups.cursors(name)).filter(({ state }) => state === 'waiting')
+  const positions = cursors.map(({ position }) => position).sort((one, other) => one - other)
+  const pages = positions
+    .slice(0, MOST_WAITING)
+    .map((position) => store.readLog({ after: position - 1, until: position, limit: 1 }))
+  return (await Promise.all(pages)).flatMap(({ events }) => events)
 }

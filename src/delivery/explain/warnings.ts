@@ -1,6 +1,6 @@
 import { BUCKETS } from '../../event/bucket.ts'
 import type { ExplanationWarning, SubscriptionExplanation, WarningCode } from './explanation.ts'
-import { LOOKED_AT, type ServiceFacts } from './facts.ts'
+import type { ServiceFacts } from './facts.ts'
 import { count, some, time } from './words.ts'
 
 /** From how many positions on a lag is large. */
@@ -106,17 +106,24 @@ function* ofOptions({ defined, lag, living }: ServiceFacts): Generator<Explanati
   }
 }
 
-function* ofTypes({ defined, registry, living, newest }: ServiceFacts): Generator<ExplanationWarning> {
+function* ofTypes({ defined, registry, living, newest, waiting }: ServiceFacts): Generator<ExplanationWarning> {
   const known = (type: string) =>
     defined === undefined
       ? Math.max(-1, ...living.flatMap(({ versions }) => versions[type] ?? []))
       : (registry.get(type)?.version ?? -1)
-  const newer = newest.filter(({ type, version }) => known(type) !== -1 && version > known(type))
+  // The first of each: what waits was recorded before what is newest, which is told from its end.
+  const newer = [...waiting, ...newest.toReversed()].filter(
+    ({ type, version }) => known(type) !== -1 && version > known(type),
+  )
   if (newer.length > 0) {
-    const names = new Set(newer.map(({ type, version }) => `${type} version ${version} (known: ${known(type)})`))
+    const first = new Map<string, string>()
+    for (const { type, version, position } of newer) {
+      const name = `${type} version ${version}`
+      if (!first.has(name)) first.set(name, `${name} (known: ${known(type)}) at position ${position}`)
+    }
     yield warning(
       'newer-version',
-      `among the newest ${LOOKED_AT} events are versions that this code does not know: ${some(names)}; their keys wait`,
+      `it meets versions that this code does not know: ${some(first.values())}; their keys wait`,
       'Deploy code that knows them.',
     )
   }
