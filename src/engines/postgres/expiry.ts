@@ -1,4 +1,7 @@
+import { listTables, type Table, tableName } from './collections.ts'
 import type { Database } from './database.ts'
+import { stateOf } from './errors.ts'
+import { plannedAnew } from './planned-anew.ts'
 
 /** Rows that one statement removes. */
 const AT_ONCE = 2_000
@@ -30,20 +33,44 @@ export class Expiry {
     this.#database = database
   }
 
-  /** How many events were removed. */
+  /** How many events and documents were removed. */
   async remove(now: number): Promise<number> {
-    let events = 0
-    for (let removed = AT_ONCE; removed === AT_ONCE; events += removed) removed = await this.#step(EVENTS, [now])
+    const time = Math.floor(now)
+    let count = await this.#removeAll(EVENTS, time)
+    for (const table of await listTables(this.#database)) count += await this.#removeDocuments(table, time)
     for (const sql of [BATCHES, TICKS]) {
       for (let steps = 0; steps < MOST_STEPS && (await this.#step(sql, [])) === AT_ONCE; steps++);
     }
     await this.#step(ABANDONED, [])
-    return events
+    return count
+  }
+
+  async #removeDocuments(table: Table, time: number): Promise<number> {
+    try {
+      return await this.#removeAll(expiredDocuments(table), time)
+    } catch (error) {
+      // Somebody has dropped the collection since.
+      if (stateOf(error) === '42P01') return 0
+      throw error
+    }
+  }
+
+  async #removeAll(sql: string, time: number): Promise<number> {
+    let count = 0
+    for (let removed = AT_ONCE; removed === AT_ONCE; count += removed) removed = await this.#step(sql, [time])
+    return count
   }
 
   async #step(sql: string, values: readonly unknown[]): Promise<number> {
     const counted = `with removed as (${sql} returning 1) select count(*) from removed`
-    const [row] = await this.#database.query<[number]>(counted, values)
+    const [row] = await plannedAnew<[number]>(this.#database, counted, values)
     return row?.[0] ?? 0
   }
+}
+
+function expiredDocuments(table: Table): string {
+  const name = tableName(table)
+  return `with gone as (
+      select d.ctid from ${name} d where d.expires_at <= $1 order by d.expires_at limit ${AT_ONCE} for update skip locked)
+    delete from ${name} d using gone where d.ctid = gone.ctid`
 }
