@@ -1,3 +1,4 @@
+import type { App } from '../index.ts'
 import { CommandError } from './failure.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -8,6 +9,8 @@ export interface Context {
   readonly json: boolean
   /** Go ahead without asking. */
   readonly yes: boolean
+  /** With `--events`: the store as one sees it who knows no definitions. */
+  readonly raw?: App
 }
 
 /** One value: a line of JSON, or as a person reads it (whole lines). */

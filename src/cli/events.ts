@@ -30,16 +30,19 @@ export async function listEvents(app: App, context: Context, options: ReadOption
 }
 
 export async function getEvent(app: App, context: Context, id: string): Promise<void> {
-  const event = await app.get(id)
+  // The id of a part that was split off ends with its number.
+  const recorded = (await context.raw?.get(id)) ?? (await context.raw?.get(id.replace(/#\d+$/, '')))
+  const event = (await app.get(id)) ?? (recorded?.id === id ? recorded : undefined) // which upcasters may have dropped
   if (event === undefined) throw new CommandError('not-found', `no event has the id ${JSON.stringify(id)}`)
-  await print(context, event, () => whole(context, event))
+  await print(context, event, () => whole(context, event, recorded))
 }
 
-/** An event in full, for a person. */
-export function whole({ terminal }: Context, event: RecordedEvent): string {
+/** An event in full, for a person; and how it was recorded, where that is not the same. */
+export function whole({ terminal }: Context, event: RecordedEvent, recorded = event): string {
   const { correlationId, causationId, source, ...metadata } = event.metadata
   const fields: [string, string | undefined][] = [
     ['event', `${event.type} (version ${event.version})`],
+    ['recorded', isSame(event, recorded) ? undefined : `${recorded.type} (version ${recorded.version})`],
     ['id', event.id],
     ['position', String(event.position)],
     ['time', localTime(event.timestamp)],
@@ -53,6 +56,10 @@ export function whole({ terminal }: Context, event: RecordedEvent): string {
     value === undefined ? [] : [`${terminal.style('dim', name.padEnd(12))} ${printable(value)}\n`],
   )
   return `${shown.join('')}${printable(JSON.stringify(event.data, undefined, 2), '\n')}\n`
+}
+
+function isSame(one: RecordedEvent, other: RecordedEvent): boolean {
+  return one.type === other.type && one.version === other.version && one.id === other.id
 }
 
 function lines(context: Context): (event: RecordedEvent) => Promise<void> {

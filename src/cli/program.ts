@@ -31,6 +31,7 @@ export function programFor(terminal: Terminal, json: boolean): Command {
     .description('Looks into a Hodisa store, and acts on it.')
     .version(version())
     .option('--store <file>', 'the store: a path, or sqlite:path (default: HODISA_STORE)')
+    .option('--events <modules>', 'show events as these definitions see them, e.g. ./events.ts', list)
     .option('--json', 'one JSON value a line')
     .option('--yes', 'do not ask before what cannot be taken back')
     .addHelpText('after', AFTER_HELP)

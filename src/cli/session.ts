@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import type { App } from '../index.ts'
 import type { Context } from './context.ts'
+import { definitionsIn } from './definitions.ts'
 import { type OpenOptions, withApp } from './open.ts'
 import type { Terminal } from './terminal.ts'
 
 interface GlobalOptions {
   readonly store?: string
+  readonly events?: readonly string[]
   readonly json?: boolean
   readonly yes?: boolean
 }
@@ -20,10 +22,17 @@ export function session(terminal: Terminal) {
     prepare: (options: Options, args: readonly string[]) => Promise<Prepared>,
   ): void {
     command.action(async () => {
-      const { store, json = false, yes = false } = command.optsWithGlobals<GlobalOptions>()
+      const { store, json = false, yes = false, events: modules } = command.optsWithGlobals<GlobalOptions>()
       const { work, ...rest } = await prepare(command.opts<Options>(), command.args)
       const context = { terminal, json, yes }
-      await withApp({ store, ...rest }, terminal, (app) => work(app, context))
+      if (modules === undefined || rest.events !== undefined) {
+        await withApp({ store, ...rest }, terminal, (app) => work(app, context))
+        return
+      }
+      const events = await definitionsIn(modules)
+      await withApp({ store, ...rest, events }, terminal, (app) =>
+        withApp({ store }, terminal, (raw) => work(app, { ...context, raw })),
+      )
     })
   }
 
