@@ -1,22 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { sqlite } from '../engines/sqlite/index.ts'
 import { type App, hodisa } from '../index.ts'
 import { WorkDone } from './fixtures/process-worker.ts'
+import { eachSharedEngine, type SharedStore } from './fixtures/shared-store.ts'
 
 const WORKER = fileURLToPath(new URL('./fixtures/process-worker.ts', import.meta.url))
 
 type Line = Record<string, unknown> & { readonly pid: number }
 
-let folder: string
-let file: string
+let store: SharedStore
 let app: App<[typeof WorkDone]>
 let workers: Worker[]
 
@@ -26,7 +21,7 @@ class Worker {
   #heard: () => void = () => undefined
 
   constructor() {
-    this.child = spawn(process.execPath, [WORKER, file], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.child = spawn(process.execPath, [WORKER, store.location], { stdio: ['ignore', 'pipe', 'inherit'] })
     workers.push(this)
     if (this.child.stdout === null) throw new Error('the worker has no stdout')
     createInterface({ input: this.child.stdout }).on('line', (line) => {
@@ -53,22 +48,6 @@ class Worker {
   }
 }
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'hodisa-processes-'))
-  file = join(folder, 'store.db')
-  workers = []
-  app = await hodisa({ source: 'test', store: sqlite(file), events: [WorkDone] })
-  await app.transaction(
-    (tx) => tx.sql`create table effects (id integer primary key, key text, number integer, pid integer)`,
-  )
-})
-
-afterEach(async () => {
-  for (const worker of workers) await worker.end('SIGKILL')
-  await app.stop()
-  await rm(folder, { recursive: true })
-})
-
 async function start(count: number): Promise<Worker[]> {
   const started = Array.from({ length: count }, () => new Worker())
   for (const worker of started) await worker.says('started')
@@ -80,36 +59,12 @@ async function publish(count: number, keys: number, data: { wait?: number } = {}
   for (let from = 0; from < all.length; from += 50) await app.publish(all.slice(from, from + 50))
 }
 
-/** Stops a process, but not in the midst of a write: it would keep the file locked for everybody. */
-async function freeze({ child }: Worker): Promise<void> {
-  const connection = new Database(file, { timeout: 0 })
-  try {
-    for (;;) {
-      child.kill('SIGSTOP')
-      try {
-        connection.exec('begin immediate; rollback')
-        return
-      } catch {
-        child.kill('SIGCONT')
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }
-  } finally {
-    connection.close()
-  }
+function effects(): Promise<{ key: string; number: number; pid: number }[]> {
+  return store.rows('select key, number, pid from effects order by id')
 }
 
-function effects(): { key: string; number: number; pid: number }[] {
-  const database = new Database(file, { readonly: true })
-  try {
-    return database.prepare('select key, number, pid from effects order by id').all() as ReturnType<typeof effects>
-  } finally {
-    database.close()
-  }
-}
-
-function expectOnceAndInOrder(count: number): void {
-  const rows = effects()
+async function expectOnceAndInOrder(count: number): Promise<void> {
+  const rows = await effects()
   expect(rows.map(({ number }) => number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n))
   for (const [key, own] of Map.groupBy(rows, (row) => row.key)) {
     const numbers = own.map(({ number }) => number)
@@ -117,66 +72,81 @@ function expectOnceAndInOrder(count: number): void {
   }
 }
 
-describe('a service in several processes', () => {
-  test('shares its events among them: every effect once, in order of each key', async () => {
-    const started = await start(3)
-    await publish(900, 60, { wait: 1 })
-    await app.settled({ timeout: '60s' })
-    expectOnceAndInOrder(900)
-    expect(new Set(effects().map(({ pid }) => pid)).size).toBeGreaterThan(1)
-    for (const worker of started) await worker.end('SIGTERM')
-    expect((await app.services.list())[0]?.instances).toEqual([])
-  }, 90_000)
+eachSharedEngine((open) => {
+  describe('a service in several processes', () => {
+    beforeEach(async () => {
+      workers = []
+      store = await open()
+      app = await hodisa({ source: 'test', store: store.factory, events: [WorkDone] })
+      await store.execute(`create table effects (id ${store.serial}, key text, number integer, pid integer)`)
+    })
 
-  test('loses nothing and repeats no effect when processes are killed at work', async () => {
-    await start(3)
-    await publish(600, 40, { wait: 5 })
-    for (const victim of workers.slice(0, 2)) {
-      await victim.says('ends')
-      await victim.end('SIGKILL')
-    }
-    await publish(1, 1) // number 0 again, in another event
-    await app.settled({ timeout: '60s' })
-    const rows = effects()
-    expect(rows.length).toBe(601)
-    expect(new Set(rows.map(({ number }) => number)).size).toBe(600)
-    const lost: string[] = []
-    for await (const { data } of app.read({ types: 'hodisa.instance.lost' })) {
-      lost.push((data as { instance: string }).instance)
-    }
-    // Each death is told once, whoever noticed it. A busy machine may make a third look dead.
-    expect(lost.length).toBeGreaterThanOrEqual(2)
-    expect(new Set(lost).size).toBe(lost.length)
-  }, 90_000)
+    afterEach(async () => {
+      for (const worker of workers) await worker.end('SIGKILL')
+      await app.stop()
+      await store.dispose()
+    })
 
-  test('refuses the commit of a process that was frozen past its lease, and aborts its signal', async () => {
-    const [frozen] = await start(1)
-    if (frozen === undefined) throw new Error('no worker')
-    await app.publish(WorkDone({ key: 'a', number: 0, freeze: true }))
-    await frozen.says('frozen')
-    await freeze(frozen)
-    const [other] = await start(1)
-    // The other takes over, and waits in the same handler until it may go on.
-    await other?.says('frozen')
-    other?.child.kill('SIGUSR2')
-    await other?.says('ends')
-    frozen.child.kill('SIGUSR2')
-    frozen.child.kill('SIGCONT')
-    const refused = await frozen.says('refused')
-    expect(refused).toMatchObject({ refused: 0, aborted: true })
-    expect(['lease-lost', 'context-dead']).toContain(refused.code)
-    await app.settled({ timeout: '30s' })
-    expect(effects()).toMatchObject([{ key: 'a', number: 0, pid: other?.child.pid }])
-  }, 90_000)
+    test('shares its events among them: every effect once, in order of each key', async () => {
+      const started = await start(3)
+      await publish(900, 60, { wait: 1 })
+      await app.settled({ timeout: '60s' })
+      await expectOnceAndInOrder(900)
+      expect(new Set((await effects()).map(({ pid }) => pid)).size).toBeGreaterThan(1)
+      for (const worker of started) await worker.end('SIGTERM')
+      expect((await app.services.list())[0]?.instances).toEqual([])
+    }, 90_000)
 
-  test('hands over at once on a graceful stop, with nothing handled twice', async () => {
-    const [leaving] = await start(2)
-    await publish(400, 30, { wait: 2 })
-    await leaving?.says('ends')
-    await leaving?.end('SIGTERM')
-    await app.settled({ timeout: '60s' })
-    expectOnceAndInOrder(400)
-    const begun = workers.flatMap(({ lines }) => lines.filter((line) => 'begins' in line).map((line) => line.begins))
-    expect(begun.length).toBe(400)
-  }, 90_000)
+    test('loses nothing and repeats no effect when processes are killed at work', async () => {
+      await start(3)
+      await publish(600, 40, { wait: 5 })
+      for (const victim of workers.slice(0, 2)) {
+        await victim.says('ends')
+        await victim.end('SIGKILL')
+      }
+      await publish(1, 1) // number 0 again, in another event
+      await app.settled({ timeout: '60s' })
+      const rows = await effects()
+      expect(rows.length).toBe(601)
+      expect(new Set(rows.map(({ number }) => number)).size).toBe(600)
+      const lost: string[] = []
+      for await (const { data } of app.read({ types: 'hodisa.instance.lost' })) {
+        lost.push((data as { instance: string }).instance)
+      }
+      // Each death is told once, whoever noticed it. A busy machine may make a third look dead.
+      expect(lost.length).toBeGreaterThanOrEqual(2)
+      expect(new Set(lost).size).toBe(lost.length)
+    }, 90_000)
+
+    test('refuses the commit of a process that was frozen past its lease, and aborts its signal', async () => {
+      const [frozen] = await start(1)
+      if (frozen === undefined) throw new Error('no worker')
+      await app.publish(WorkDone({ key: 'a', number: 0, freeze: true }))
+      await frozen.says('frozen')
+      await store.freeze(frozen.child)
+      const [other] = await start(1)
+      // The other takes over, and waits in the same handler until it may go on.
+      await other?.says('frozen')
+      other?.child.kill('SIGUSR2')
+      await other?.says('ends')
+      frozen.child.kill('SIGUSR2')
+      frozen.child.kill('SIGCONT')
+      const refused = await frozen.says('refused')
+      expect(refused).toMatchObject({ refused: 0, aborted: true })
+      expect(['lease-lost', 'context-dead']).toContain(refused.code)
+      await app.settled({ timeout: '30s' })
+      expect(await effects()).toMatchObject([{ key: 'a', number: 0, pid: other?.child.pid }])
+    }, 90_000)
+
+    test('hands over at once on a graceful stop, with nothing handled twice', async () => {
+      const [leaving] = await start(2)
+      await publish(400, 30, { wait: 2 })
+      await leaving?.says('ends')
+      await leaving?.end('SIGTERM')
+      await app.settled({ timeout: '60s' })
+      await expectOnceAndInOrder(400)
+      const begun = workers.flatMap(({ lines }) => lines.filter((line) => 'begins' in line).map((line) => line.begins))
+      expect(begun.length).toBe(400)
+    }, 90_000)
+  })
 })
