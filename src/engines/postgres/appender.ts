@@ -55,6 +55,15 @@ interface Refusal {
   readonly inlines?: true
 }
 
+export interface AppenderSetup {
+  readonly limits: Capabilities
+  readonly durable: boolean
+  /** Called after each commit. */
+  readonly committed: () => void
+  /** Writes what cannot share a transaction. */
+  readonly alone: (request: AppendRequest) => Promise<Receipt>
+}
+
 /**
  * Group commit: what waits when a connection is free shares a transaction. Batches are planned on what this process knows, and
  * the server checks that it still holds, so that an append is one round trip; what was out of date is learnt and planned again.
@@ -66,10 +75,12 @@ export class Appender {
   readonly #limits: Capabilities
   readonly #durable: boolean
   readonly #committed: () => void
+  readonly #alone: (request: AppendRequest) => Promise<Receipt>
   #waiting: Pending[] = []
   /** Streams and ids of the batches under way. */
   readonly #busy = new Set<string>()
   #underWay = 0
+  #beside = 0
   #scheduled = false
   #cancelTimer: (() => void) | undefined
   #closing = false
@@ -79,7 +90,7 @@ export class Appender {
     database: Database,
     heads: StreamHeads,
     inlines: Inlines,
-    { limits, durable, committed }: { limits: Capabilities; durable: boolean; committed: () => void },
+    { limits, durable, committed, alone }: AppenderSetup,
   ) {
     this.#database = database
     this.#heads = heads
@@ -87,6 +98,7 @@ export class Appender {
     this.#limits = limits
     this.#durable = durable
     this.#committed = committed
+    this.#alone = alone
   }
 
   append(request: AppendRequest): Promise<Receipt> {
@@ -99,6 +111,7 @@ export class Appender {
         since,
         units,
         known: new Map(),
+        idsSeen: false,
         notBefore: 0,
         pause: 0,
         refused: false,
@@ -112,7 +125,11 @@ export class Appender {
   /** Finishes what was accepted. */
   async close(): Promise<void> {
     this.#closing = true
-    if (this.#waiting.length > 0 || this.#underWay > 0) await new Promise<void>((done) => (this.#idle = done))
+    if (!this.#isIdle()) await new Promise<void>((done) => (this.#idle = done))
+  }
+
+  #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#underWay === 0 && this.#beside === 0
   }
 
   /** After everybody who resumes in this turn has handed in what comes next. */
@@ -138,7 +155,7 @@ export class Appender {
         this.#start()
       })
     }
-    if (this.#waiting.length === 0 && this.#underWay === 0) this.#idle?.()
+    if (this.#isIdle()) this.#idle?.()
   }
 
   /** Whoever comes first, but for what touches a batch under way, or what has to wait for others. */
@@ -169,6 +186,10 @@ export class Appender {
         for (const name of touched) behind.add(name)
         continue
       }
+      if (isAlone(pending.request)) {
+        void this.#runAlone(pending, touched)
+        continue
+      }
       batch.push(pending)
       for (const name of touched) names.add(name)
       events += alone ? MOST_EVENTS : pending.request.events.length
@@ -181,6 +202,16 @@ export class Appender {
     }
     for (const name of names) this.#busy.add(name)
     return { batch, names }
+  }
+
+  /** Beside the batches: it may wait for others, who hold what it needs. */
+  async #runAlone({ request, resolve, reject }: Pending, names: readonly string[]): Promise<void> {
+    this.#beside += 1
+    for (const name of names) this.#busy.add(name)
+    await this.#alone(request).then(resolve, reject)
+    for (const name of names) this.#busy.delete(name)
+    this.#beside -= 1
+    this.#start()
   }
 
   #startAt(ms: number): void {
@@ -243,6 +274,7 @@ export class Appender {
   #isSure(error: unknown, { request, since, idsSeen }: Pending, plan: BatchPlan): boolean {
     if (!isHodisaError(error)) return true
     if (plan.touches(request)) return false
+    if (error.code === 'inline-missing') return this.#inlines.seenAt >= since
     if (error.code !== 'revision-conflict') return true
     // Ids come before revisions.
     if (!idsSeen && request.events.some(({ fingerprint }) => fingerprint !== null)) return false
@@ -267,6 +299,9 @@ export class Appender {
       }
     }
     const seenAt = performance.now()
+    if (pending.some(({ since }) => this.#inlines.seenAt < since) && this.#inlines.registered.length > 0) {
+      await this.#inlines.refresh()
+    }
     const asked = [JSON.stringify([...wanted.values()]), JSON.stringify(ids)]
     const [row] = await this.#database.query<[HeadRow[], IdRow[]]>(LOOK_UP, asked)
     for (const name of wanted.keys()) this.#heads.set(name, { revision: 0, timestamp: 0, seenAt })
@@ -385,6 +420,14 @@ export class Appender {
   }
 }
 
+function isAlone({ conditions, documents, inline }: AppendRequest): boolean {
+  return (
+    (documents !== undefined && documents.length > 0) ||
+    inline !== undefined ||
+    conditions.some(({ kind }) => kind !== 'expectedRevision')
+  )
+}
+
 function learnIds({ known }: Pending, rows: readonly IdRow[]): void {
   for (const row of rows) known.set(idName(row[0], row[1]), placedEvent(row))
 }
@@ -403,8 +446,9 @@ function unitsOf({ events }: AppendRequest): number {
 function namesOf(request: AppendRequest): string[] {
   const tenant = request.events[0]?.tenant ?? ''
   const names: string[] = []
-  for (const { id, fingerprint, stream } of request.events) {
+  for (const { id, fingerprint, stream, key } of request.events) {
     if (stream !== null) names.push(streamName(stream, tenant))
+    if (key !== null) names.push(`@ ${key}`)
     if (fingerprint !== null) names.push(`# ${idName(id, tenant)}`)
   }
   for (const condition of request.conditions) {

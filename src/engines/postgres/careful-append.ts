@@ -1,6 +1,6 @@
 import { HodisaError } from '../../errors.ts'
 import type { TransactionDocuments } from '../../store/documents.ts'
-import type { AppendRequest, Receipt } from '../../store/events.ts'
+import type { AppendRequest, InlineTransaction, InlineWork, PlannedEvent, Receipt } from '../../store/events.ts'
 import { assertInline } from '../../store/inline.ts'
 import { assertSize } from '../../store/plan-append.ts'
 import type { Capabilities, SqlTag } from '../../store/port.ts'
@@ -59,24 +59,26 @@ export class CarefulAppend {
     const locked = await this.#lock(requests, session)
     check(locked)
     if (locked.inlines !== this.#inlines.version) await this.#inlines.refresh()
-    const standing = await this.#standing(requests, documents)
     const heads = new Map(
       locked.streams.map((row) => [streamName(row[0], row[1]), { revision: row[2], timestamp: row[3] }]),
     )
     const ids = new Map(locked.ids.map((row) => [idName(row[0], row[1]), placedEvent(row)]))
+    const standing = new Set<string>()
     const plan = new BatchPlan({
       head: (stream, tenant) => heads.get(streamName(stream, tenant)) ?? { revision: 0, timestamp: 0 },
       known: (id, tenant) => ids.get(idName(id, tenant)),
       hasDocument: (collection, id) => standing.has(`${collection} ${id}`),
     })
     for (const request of requests) {
+      await this.#addStanding(request, documents, standing)
       const { plan: one } = plan.add(request, (fresh) => {
         assertSize(request, this.#limits)
         assertInline(fresh, request, this.#inlines.registered)
       })
       const duplicate = one.fresh.length === 0 && request.events.length > 0
       if (duplicate) continue
-      if (request.inline !== undefined && one.fresh.length > 0) await request.inline.run(one.fresh, { documents, sql })
+      if (request.inline !== undefined && one.fresh.length > 0)
+        await runInline(request.inline, one.fresh, { documents, sql })
       if (request.documents !== undefined && request.documents.length > 0) await documents.write(request.documents)
     }
     const batch = await this.#write(plan, session, durable)
@@ -108,16 +110,16 @@ export class CarefulAppend {
   }
 
   /** Documents that conditions name and that stand. */
-  async #standing(requests: readonly AppendRequest[], documents: TransactionDocuments): Promise<ReadonlySet<string>> {
-    const standing = new Set<string>()
-    for (const { conditions } of requests) {
-      for (const condition of conditions) {
-        if (condition.kind !== 'noDocument') continue
-        const found = await documents.get(condition.collection, [condition.id])
-        for (const id of found.keys()) standing.add(`${condition.collection} ${id}`)
-      }
+  async #addStanding(
+    { conditions }: AppendRequest,
+    documents: TransactionDocuments,
+    standing: Set<string>,
+  ): Promise<void> {
+    for (const condition of conditions) {
+      if (condition.kind !== 'noDocument') continue
+      const found = await documents.get(condition.collection, [condition.id])
+      for (const id of found.keys()) standing.add(`${condition.collection} ${id}`)
     }
-    return standing
   }
 
   async #write(plan: BatchPlan, session: Pick<Session, 'query'>, durable: boolean | null): Promise<number> {
@@ -135,5 +137,30 @@ export class CarefulAppend {
     if (refusal === null) return batch
     // Only a projection that was registered since the lock can stand against it.
     throw new HodisaError('store-busy', 'the append was refused although it held its locks', { refusal })
+  }
+}
+
+/** What the work keeps of its transaction is of no use after it. */
+async function runInline(
+  inline: InlineWork,
+  fresh: readonly PlannedEvent[],
+  { documents, sql }: InlineTransaction,
+): Promise<void> {
+  let open = true
+  const whileOpen = async <Value>(action: () => Promise<Value>): Promise<Value> => {
+    if (!open) throw new HodisaError('context-dead', 'this transaction is over', {})
+    return action()
+  }
+  try {
+    await inline.run(fresh, {
+      documents: {
+        get: (collection, ids) => whileOpen(() => documents.get(collection, ids)),
+        write: (writes) => whileOpen(() => documents.write(writes)),
+      },
+      sql: <Row>(parts: TemplateStringsArray, ...values: readonly unknown[]) =>
+        whileOpen(() => sql<Row>(parts, ...values)),
+    })
+  } finally {
+    open = false
   }
 }

@@ -10,6 +10,7 @@ export class Inlines {
   #projections: readonly InlineProjection[] = []
   #registered: readonly InlineCover[] = []
   #version = 0
+  #seenAt = 0
 
   constructor(database: Database) {
     this.#database = database
@@ -23,7 +24,13 @@ export class Inlines {
     return this.#version
   }
 
+  /** Monotonic ms of a moment when it was so. */
+  get seenAt(): number {
+    return this.#seenAt
+  }
+
   async refresh(): Promise<readonly InlineProjection[]> {
+    const seenAt = performance.now()
     const rows = await this.#database.query<InlineRow>(
       'select name, types, version from hodisa.inline_projections order by name',
     )
@@ -32,6 +39,7 @@ export class Inlines {
       .filter(({ types }) => types.length > 0)
     this.#registered = this.#projections.map(coverOf)
     this.#version = Math.max(0, ...rows.map(([, , version]) => version))
+    this.#seenAt = seenAt
     return this.#projections
   }
 

@@ -119,6 +119,7 @@ export class PostgresStore implements Store {
       limits: CAPABILITIES,
       durable: this.#durable,
       committed: () => this.#sequencer.soon(),
+      alone: (request) => this.#alone(async (session) => (await this.#appendIn(session, [request])).receipt),
     })
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, busyTimeout)
     this.#progress = new ProgressWriter(this.#durable)
@@ -141,8 +142,7 @@ export class PostgresStore implements Store {
   }
 
   append(request: AppendRequest): Promise<Receipt> {
-    if (!isCareful(request)) return this.#appender.append(request)
-    return this.#alone(async (session) => (await this.#appendIn(session, [request])).receipt)
+    return this.#appender.append(request)
   }
 
   async head(): Promise<number> {
@@ -323,13 +323,4 @@ export class PostgresStore implements Store {
       head,
     })
   }
-}
-
-/** What cannot share a transaction with others. */
-function isCareful({ conditions, documents, inline }: AppendRequest): boolean {
-  return (
-    (documents !== undefined && documents.length > 0) ||
-    inline !== undefined ||
-    conditions.some(({ kind }) => kind !== 'expectedRevision')
-  )
 }
