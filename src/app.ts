@@ -31,6 +31,7 @@ import { LogReader } from './log/read.ts'
 import { type Transaction, userWork } from './log/transaction.ts'
 import { type PublishOptions, type StreamAppend, Writer } from './log/write.ts'
 import { consoleLogger } from './logger.ts'
+import type { ProjectionTools } from './projection/admin.ts'
 import { Projections } from './projection/projections.ts'
 import { ask, type QueryContext } from './projection/query.ts'
 import type { Receipt } from './store/events.ts'
@@ -58,6 +59,7 @@ class HodisaApp {
   readonly source: string
   readonly deadLetters: DeadLetters
   readonly services: Services
+  readonly projections: ProjectionTools
   readonly #options: Resolved
   readonly #registry: Registry
   readonly #store: Store
@@ -77,13 +79,15 @@ class HodisaApp {
   constructor(options: Resolved, registry: Registry, engine: Store) {
     const { source, clock, codec } = options
     this.#decoder = new Decoder(registry, codec)
-    this.#projections = new Projections({ store: engine, registry, decoder: this.#decoder, codec, clock })
+    const newId = options.newId ?? newTypeId
+    this.#projections = new Projections({ store: engine, registry, decoder: this.#decoder, codec, clock, newId })
+    this.projections = this.#projections.tools
     const store = this.#projections.store
     this.source = source
     this.#options = options
     this.#registry = registry
     this.#store = store
-    this.#preparer = new Preparer(registry, source, clock, codec, options.newId ?? newTypeId)
+    this.#preparer = new Preparer(registry, source, clock, codec, newId)
     this.#writer = new Writer(store, this.#preparer)
     this.#reader = new LogReader(store, this.#decoder, registry)
     this.#settling = new Settling(store, clock)

@@ -25,11 +25,13 @@ export const ERRORS = {
   // store
   'store-not-a-database': 'Give the path of a Hodisa store or of a file that does not exist yet.',
   'store-unavailable': 'Check that the folder exists and that this process may read and write it.',
-  'store-denied': 'Check user and password, and grant the user the rights that the message names: see docs/postgres.md.',
+  'store-denied':
+    'Check user and password, and grant the user the rights that the message names: see docs/postgres.md.',
   'store-behind':
     'The store has lost events it acknowledged, as after a failover or an old backup: `hodisa services reset` begins again from where it is.',
   'driver-missing': 'Install the package the message names beside hodisa.',
-  'store-read-only': 'Give this process the right to write the store: a file and its folder, or a server that is no standby.',
+  'store-read-only':
+    'Give this process the right to write the store: a file and its folder, or a server that is no standby.',
   'store-full': 'Free space on the disk. Nothing was recorded; publish again.',
   'store-busy': 'Another writer held the store too long: look for a long write transaction.',
   'store-corrupt': 'Restore the store from a backup, or run the integrity check of its database.',
@@ -37,7 +39,8 @@ export const ERRORS = {
   'store-too-old': 'Upgrade the database library: this version has known faults that lose data.',
   'collection-unknown': 'Define the collection before you read or write its documents.',
   'document-exists': 'The document stands already: read it, or use another id.',
-  'inline-missing': 'Give this writer the inline projection the message names (app.project), so that no view misses an event.',
+  'inline-missing':
+    'Give this writer the inline projection the message names (app.project), so that no view misses an event.',
   'capability-missing': 'Choose an engine that has the capability, or do without it.',
   'transaction-failed': 'Catch errors of statements outside of the transaction, and run it again as a whole.',
   'outbox-no-transaction': 'Begin a transaction on the connection before you publish through its outbox.',
@@ -55,10 +58,12 @@ export const ERRORS = {
   'index-missing': 'Declare the field the message names in `indexes` of the projection, and raise its version.',
   'projection-conflict': 'Register each projection of an app once, and in one version.',
   'projection-changed': 'Raise `version` of the projection, or build it anew with `hodisa projections rebuild`.',
-  'projection-not-built': 'Build it first: `hodisa projections rebuild`. The program can go on with the version before meanwhile.',
+  'projection-not-built':
+    'Build it first: `hodisa projections rebuild`. The program can go on with the version before meanwhile.',
   'projection-superseded': 'A higher version of this projection is in place: run its code, or raise `version`.',
   'projection-too-old': 'Newer code recorded this event: deploy that code here.',
   'projection-unknown': 'Check the name: `hodisa projections list` shows the projections of the store.',
+  'rebuild-failed': 'Correct the projection, and run the rebuild again: it goes on where it stood.',
   'rebuild-taken-over': 'Nothing to do: another run goes on with this rebuild.',
   // delivery
   'lease-lost': 'Nothing to do: another instance has taken over this share and handles the event.',

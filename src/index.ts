@@ -77,10 +77,19 @@ export type { Codec, CodecSubject } from './log/codec.ts'
 export type { LogPlace, ReadOptions, TailOptions } from './log/read.ts'
 export type { Transaction } from './log/transaction.ts'
 export type { PublishOptions, StreamAppend } from './log/write.ts'
+export type {
+  ProjectionStatus,
+  ProjectionTools,
+  RebuildOptions,
+  RebuildResult,
+  VerifyResult,
+} from './projection/admin.ts'
 export type { ProjectionMethods } from './projection/app-types.ts'
+export type { ViewDifference } from './projection/compare.ts'
 export type { Condition, Where } from './projection/conditions.ts'
 export { defineProjection } from './projection/definition.ts'
 export type { FieldPath } from './projection/fields.ts'
+export type { RebuildProgress } from './projection/meter.ts'
 export { defineQuery, type Query, type QueryContext, type QueryOptions } from './projection/query.ts'
 export type { FindOptions, ViewPage } from './projection/search.ts'
 export type {

@@ -1,3 +1,4 @@
+import type { ProjectionTools } from './admin.ts'
 import type { Query, QueryArguments } from './query.ts'
 import type { Projection } from './types.ts'
 import type { View, ViewOptions } from './view.ts'
@@ -14,6 +15,8 @@ export interface ProjectionMethods {
    * The view that a projection builds, in this program or another one. With `after` a receipt: reads see what was written with it.
    */
   view<Doc>(projection: Projection<Doc>, options?: ViewOptions): View<Doc>
+  /** What an operator sees of projections, and does to them, from any process. */
+  readonly projections: ProjectionTools
   /** Asks a query. @throws {HodisaError} `invalid-data`; and whatever its handler throws */
   query<Input, Result>(query: Query<Input, Result>, ...input: QueryArguments<Input>): Promise<Result>
 }

@@ -7,6 +7,7 @@ import type { What } from '../event/typed.ts'
 import type { ProjectedEvent, Projection, ProjectionHandler, ProjectionOptions } from './types.ts'
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,99}$/
+const KIND = Symbol.for('hodisa.projection')
 const FIELD = /^[^.\s]+(\.[^.\s]+)*$/
 
 /** Any document: what the types say of it is not known at run time. */
@@ -35,6 +36,7 @@ export function defineProjection<Doc extends object>(name: string, options: Proj
 
 /** The projection behind the face. */
 export class DefinedProjection {
+  readonly kind = KIND
   readonly name: string
   readonly version: number
   readonly indexes: readonly string[]
@@ -144,8 +146,13 @@ export class DefinedProjection {
   }
 }
 
+/** By its mark: a module may have its definitions from another copy of the package. */
+export function isProjection(value: unknown): value is DefinedProjection {
+  return typeof value === 'object' && value !== null && (value as Partial<DefinedProjection>).kind === KIND
+}
+
 /** @throws {HodisaError} `invalid-option` for anything but what `defineProjection` made. */
 export function definedBy(projection: unknown): DefinedProjection {
-  if (projection instanceof DefinedProjection) return projection
+  if (isProjection(projection)) return projection
   throw invalidOption('projection', 'must be what defineProjection returned', projection)
 }

@@ -85,11 +85,13 @@ export class InlineProjections {
    * Whether to try a refused append again: the view was built anew, and the writer goes on with what it is now.
    */
   async refused(error: unknown, since: number): Promise<boolean> {
+    const { store, clock } = this.#host
+    if (clock.monotonic() - since > FENCE_WAIT) return false
+    // An engine may find only at the end of an append that projections were registered meanwhile.
+    if (isHodisaError(error, 'store-busy') && error.details.refusal !== undefined) return true
     if (!isHodisaError(error, 'inline-missing')) return false
     const name = String(error.details.projection)
     if (![...this.#projections].some((one) => name.startsWith(`${one.id} `))) return false
-    const { store, clock } = this.#host
-    if (clock.monotonic() - since > FENCE_WAIT) return false
     this.#active = undefined
     const fenced = fencedAt(name)
     if (fenced === undefined) return true

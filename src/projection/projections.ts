@@ -1,6 +1,8 @@
 import type { ServiceToRun } from '../delivery/delivery.ts'
 import { HodisaError } from '../errors.ts'
+import type { IdMaker } from '../event/id.ts'
 import type { Store } from '../store/port.ts'
+import { ProjectionAdmin, type ProjectionTools } from './admin.ts'
 import { declare } from './declare.ts'
 import { type DefinedProjection, definedBy } from './definition.ts'
 import { type InlineHost, InlineProjections } from './inline.ts'
@@ -9,7 +11,9 @@ import { type LiveHost, LiveProjection } from './live.ts'
 import { ViewStates } from './state.ts'
 import { ProjectedView, type ViewOptions } from './view.ts'
 
-export type ProjectionsHost = InlineHost
+export interface ProjectionsHost extends InlineHost {
+  readonly newId: IdMaker
+}
 
 /** The projections of an app, and its views. */
 export class Projections {
@@ -18,6 +22,7 @@ export class Projections {
   readonly #inline: InlineProjections
   readonly #byName = new Map<string, DefinedProjection>()
 
+  readonly tools: ProjectionTools
   /** Of the app: what is recorded through it is in the inline projections. */
   readonly store: Store
 
@@ -26,6 +31,7 @@ export class Projections {
     this.#inline = new InlineProjections(host)
     this.store = withInline(host.store, this.#inline, host.clock)
     this.#states = new ViewStates(host.store)
+    this.tools = new ProjectionAdmin({ ...host, states: this.#states, newRun: () => host.newId('run') })
   }
 
   /** @throws {HodisaError} `projection-conflict`, `invalid-definition`, `capability-missing` */

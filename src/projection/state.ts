@@ -42,6 +42,9 @@ export interface RebuildState {
 
 export const VIEWS = 'hodisa.views'
 
+/** One version of a projection, by name. */
+export type ViewName = Pick<ViewState, 'name' | 'version'>
+
 export function collectionOf({
   name,
   version,
@@ -56,7 +59,7 @@ export function inlineNameOf(state: Pick<ViewState, 'name' | 'version' | 'genera
 }
 
 /** Registered while a rebuild takes the last steps: nobody knows it, so that nobody records its events meanwhile. */
-export function fenceNameOf(view: Pick<ViewState, 'name' | 'version'>, at: number): string {
+export function fenceNameOf(view: ViewName, at: number): string {
   return `${idOf(view)} rebuild ${at}`
 }
 
@@ -66,11 +69,11 @@ export function fencedAt(name: string): number | undefined {
   return at === undefined ? undefined : Number(at)
 }
 
-export function idOf({ name, version }: Pick<ViewState, 'name' | 'version'>): string {
+export function idOf({ name, version }: ViewName): string {
   return `${name}@${version}`
 }
 
-function rebuildIdOf(view: Pick<ViewState, 'name' | 'version'>): string {
+function rebuildIdOf(view: ViewName): string {
   return `${idOf(view)} rebuild`
 }
 
@@ -92,13 +95,13 @@ export class ViewStates {
     return this.#defined
   }
 
-  async read(view: Pick<ViewState, 'name' | 'version'>): Promise<ViewState | undefined> {
+  async read(view: ViewName): Promise<ViewState | undefined> {
     await this.ready()
     const id = idOf(view)
     return parsed<ViewState>((await this.#store.documents.get(VIEWS, [id])).get(id))
   }
 
-  async readRebuild(view: Pick<ViewState, 'name' | 'version'>): Promise<RebuildState | undefined> {
+  async readRebuild(view: ViewName): Promise<RebuildState | undefined> {
     await this.ready()
     const id = rebuildIdOf(view)
     return parsed<RebuildState>((await this.#store.documents.get(VIEWS, [id])).get(id))
@@ -127,17 +130,14 @@ export class ViewStates {
   }
 }
 
-export async function readIn(
-  documents: TransactionDocuments,
-  view: Pick<ViewState, 'name' | 'version'>,
-): Promise<ViewState | undefined> {
+export async function readIn(documents: TransactionDocuments, view: ViewName): Promise<ViewState | undefined> {
   const id = idOf(view)
   return parsed<ViewState>((await documents.get(VIEWS, [id])).get(id))
 }
 
 export async function readRebuildIn(
   documents: TransactionDocuments,
-  view: Pick<ViewState, 'name' | 'version'>,
+  view: ViewName,
 ): Promise<RebuildState | undefined> {
   const id = rebuildIdOf(view)
   return parsed<RebuildState>((await documents.get(VIEWS, [id])).get(id))
@@ -147,7 +147,7 @@ export function stateWrite(state: ViewState): DocumentWrite {
   return { collection: VIEWS, id: idOf(state), data: JSON.stringify(state) }
 }
 
-export function rebuildWrite(view: Pick<ViewState, 'name' | 'version'>, rebuild: RebuildState | null): DocumentWrite {
+export function rebuildWrite(view: ViewName, rebuild: RebuildState | null): DocumentWrite {
   return { collection: VIEWS, id: rebuildIdOf(view), data: rebuild === null ? null : JSON.stringify(rebuild) }
 }
 
