@@ -171,22 +171,19 @@ export class Appender {
     for (const pending of this.#waiting) {
       const touched = namesOf(pending.request)
       const full = batch.length >= MOST_REQUESTS || events >= MOST_EVENTS || units >= MOST_UNITS
+      const beside = isAlone(pending.request)
       // What was held by another transaction goes by itself, so that nobody fails with it.
       const alone = pending.pause > 0
+      const isTaken = (name: string) => this.#busy.has(name) || behind.has(name) || (beside && names.has(name))
       const early = pending.notBefore > now
       if (early) soonest = Math.min(soonest, pending.notBefore)
-      if (
-        full ||
-        early ||
-        (alone && batch.length > 0) ||
-        touched.some((name) => this.#busy.has(name) || behind.has(name))
-      ) {
+      if (full || early || (alone && batch.length > 0) || touched.some(isTaken)) {
         left.push(pending)
         // Nobody overtakes another one on the same stream.
         for (const name of touched) behind.add(name)
         continue
       }
-      if (isAlone(pending.request)) {
+      if (beside) {
         void this.#runAlone(pending, touched)
         continue
       }
