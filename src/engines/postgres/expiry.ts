@@ -8,21 +8,19 @@ const AT_ONCE = 2_000
 /** What one call removes of the store's own at most, in steps: more comes with the next call. */
 const MOST_STEPS = 50
 
-/** The places in the log stay: what comes after keeps its position. */
-const EVENTS = `with gone as (
-    select e.ctid from hodisa.events e where e.expires_at <= $1 order by e.expires_at limit ${AT_ONCE} for update skip locked)
-  delete from hodisa.events e using gone where e.ctid = gone.ctid`
+/** By their place in the table, which no join would go to without reading all of it. The places in the log stay: what comes after keeps its position. */
+const EVENTS = `delete from hodisa.events where ctid = any (array(
+    select e.ctid from hodisa.events e where e.expires_at <= $1 order by e.expires_at limit ${AT_ONCE} for update skip locked))`
 /** What the newest tick's snapshot is past will not be looked for again. Only what the log has: ids of transactions may begin anew. */
-const BATCHES = `with gone as (
+const BATCHES = `delete from hodisa.batches where ctid = any (array(
     select b.ctid from hodisa.batches b
     where b.xid < (select pg_snapshot_xmin(t.snapshot) from hodisa.ticks t order by t.id desc limit 1)
       and exists (select from hodisa.log l where l.batch = b.batch)
-    order by b.xid limit ${AT_ONCE} for update skip locked)
-  delete from hodisa.batches b using gone where b.ctid = gone.ctid`
-const TICKS = `delete from hodisa.ticks where id in (
-    select t.id from hodisa.ticks t
+    order by b.xid limit ${AT_ONCE} for update skip locked))`
+const TICKS = `delete from hodisa.ticks where ctid = any (array(
+    select t.ctid from hodisa.ticks t
     where t.id < (select n.id from hodisa.ticks n order by n.id desc offset 9 limit 1)
-    order by t.id limit ${AT_ONCE})`
+    order by t.id limit ${AT_ONCE} for update skip locked))`
 const ABANDONED = `delete from hodisa.abandoned where at < now() - interval '1 day'`
 
 /** Removes what has expired, and what the store itself needs no longer. */
@@ -70,7 +68,6 @@ export class Expiry {
 
 function expiredDocuments(table: Table): string {
   const name = tableName(table)
-  return `with gone as (
-      select d.ctid from ${name} d where d.expires_at <= $1 order by d.expires_at limit ${AT_ONCE} for update skip locked)
-    delete from ${name} d using gone where d.ctid = gone.ctid`
+  return `delete from ${name} where ctid = any (array(
+    select d.ctid from ${name} d where d.expires_at <= $1 order by d.expires_at limit ${AT_ONCE} for update skip locked))`
 }
