@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
-import { defineAggregate, defineEvent, type EventKind, unchecked } from '../index.ts'
+import { defineAggregate, defineEvent, dropped, type EventKind, splitInto, unchecked } from '../index.ts'
 import { Account, Deposited, Withdrawn } from './fixtures/account.ts'
 
 type Given = Parameters<typeof defineAggregate>[1]
@@ -190,6 +190,40 @@ eachEngine((bed) => {
       code: 'aggregate-too-old',
       details: { type: 'account.deposited', version: 2 },
     })
+  })
+
+  test('renamed, split and dropped events have their say as what they are now', async () => {
+    const amount = unchecked<{ readonly amount: number }>()
+    const shared = bed()
+    const PaidIn = defineEvent('account.paidIn', { schema: amount })
+    const OpenedWith = defineEvent('account.opened', { schema: amount })
+    const Blinked = defineEvent('account.blinked', { schema: amount })
+    const old = await shared.app({ events: [PaidIn, OpenedWith, Blinked] })
+    const stream = 'account-a'
+    await old.publish([OpenedWith({ amount: 5 }), PaidIn({ amount: 7 }), Blinked({ amount: 1 })], { stream })
+
+    const Put = defineEvent('account.put', { schema: amount, was: ['account.paidIn'] })
+    const Opened = defineEvent('account.opened', {
+      version: 2,
+      upcast: { 1: (before: { readonly amount: number }) => splitInto({}, Put(before)) },
+    })
+    const Blinking = defineEvent('account.blinked', { version: 2, upcast: { 1: (): typeof dropped => dropped } })
+    const Renamed = defineAggregate('account', {
+      events: [Opened, Put, Blinking],
+      initial: { opened: 0, balance: 0, blinks: 0 },
+      evolve: {
+        'account.opened': (state) => ({ ...state, opened: state.opened + 1 }),
+        'account.put': (state, { data }) => ({ ...state, balance: state.balance + data.amount }),
+        'account.blinked': (state) => ({ ...state, blinks: state.blinks + 1 }),
+      },
+      commands: { put: (_, input: { readonly amount: number }) => Put(input) },
+    })
+    const app = await shared.app()
+    expect(await app.execute(Renamed, 'a', 'put', { amount: 100 })).toMatchObject({
+      state: { opened: 1, balance: 112, blinks: 0 },
+      revision: 4,
+    })
+    expect(await (await shared.app()).load(Renamed, 'a')).toMatchObject({ state: { balance: 112 }, revision: 4 })
   })
 
   test('events of other kinds in its stream are none of its business', async () => {

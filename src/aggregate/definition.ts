@@ -28,12 +28,12 @@ export type Command<State, Definition> = (
   context: CommandContext,
 ) => Decision<Definition> | Promise<Decision<Definition>>
 
+/** Looked up, not searched for: an aggregate may have hundreds of events. */
+type ByType<Definition extends AnyEventDefinition> = { readonly [Each in Definition as Each['type']]: Each }
+
 /** For each type of event, the state after it. Pure, and it returns a new state; events without an entry change nothing. */
 export type Evolve<State, Definition extends AnyEventDefinition> = {
-  readonly [Type in Definition['type']]?: (
-    state: State,
-    event: AggregateEventOf<Extract<Definition, { readonly type: Type }>>,
-  ) => State
+  readonly [Type in Definition['type']]?: (state: State, event: AggregateEventOf<ByType<Definition>[Type]>) => State
 }
 
 export interface AggregateOptions<State, Definition extends AnyEventDefinition, Commands> {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
-import { Account, accountWith } from './fixtures/account.ts'
+import { defineProjection } from '../index.ts'
+import { ACCOUNT_EVENTS, Account, accountWith, Deposited } from './fixtures/account.ts'
 
 eachEngine((bed) => {
   test('a command records its events, and gives the state after them', async () => {
@@ -102,6 +103,19 @@ eachEngine((bed) => {
     const app = await bed().app()
     const { state } = await app.execute(Account, 'acc_1', 'deposit', { amount: 1 })
     expect(await failure(() => Object.assign(state, { balance: 1_000_000 }))).toBeInstanceOf(TypeError)
+  })
+
+  test('a view that is written with the events is written with those of commands', async () => {
+    const app = await bed().app({ events: ACCOUNT_EVENTS })
+    const Balances = defineProjection<{ readonly balance: number }>('balances', { version: 1, inline: true }).on(
+      Deposited,
+      (view, event) => view.set(event.stream ?? '', { balance: event.data.amount }),
+    )
+    await app.project(Balances)
+    const { receipt } = await app.execute(Account, 'acc_1', 'deposit', { amount: 7 })
+    expect(await app.view(Balances, { after: receipt }).get('account-acc_1')).toMatchObject({ balance: 7 })
+    const refused = await app.execute(Account, 'acc_1', 'withdraw', { amount: 8 })
+    expect(await app.view(Balances, { after: refused.receipt }).get('account-acc_1')).toMatchObject({ balance: 7 })
   })
 
   test('two aggregates of one name do not go into one app', async () => {

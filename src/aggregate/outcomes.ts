@@ -110,18 +110,28 @@ export class Outcomes {
   }
 
   async #kept(claim: Claim, text: string): Promise<FirstOutcome | undefined> {
-    const kept = JSON.parse(text) as Kept
+    const kept = this.#parse<Kept>(claim, text)
     if (kept.expiresAt <= this.#clock.now()) {
       await this.#store.documents.write([{ collection: COLLECTION, id: claim.document, data: null }])
       return undefined
     }
     if (kept.fingerprint !== claim.fingerprint) throw reused(claim)
     const { encoding, rejection, revisions } = kept
-    const reason: unknown = JSON.parse(await unseal(this.#codec, { encoding, data: rejection }, subjectOf(claim)))
+    const plain = await unseal(this.#codec, { encoding, data: rejection }, subjectOf(claim))
+    const reason = this.#parse<unknown>(claim, plain)
     return {
       stored: [],
       revisions,
       rejection: isReason(reason) ? new Rejection(reason.code, reason.details) : undefined,
+    }
+  }
+
+  #parse<Value>({ document }: Claim, text: string): Value {
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      const message = `document ${document} of ${COLLECTION} holds text that is not JSON`
+      throw new HodisaError('store-corrupt', message, { collection: COLLECTION, id: document }, error)
     }
   }
 
