@@ -78,6 +78,7 @@ describe('reading', () => {
       for (const n of [0, 1, 2, 3]) {
         now = 1_700_000_000_000 + n * 1000
         await app.publish(notes(1, 1, n))
+        await app.read().next() // an engine may record the time with the position, which reading waits for
       }
       const at = (n: number) => new Date(1_700_000_000_000 + n * 1000)
       expect(positions(await all(app.read({ from: at(1) })))).toEqual([2, 3, 4])
