@@ -18,7 +18,9 @@ export const PLACE = '(select position, recorded_at from hodisa.log where batch 
 export const OLDEST = `
   select l.position + e.ordinal from (
     select position, batch from hodisa.log
-    where position >= $1::bigint and batch >= (select min(batch) from hodisa.events) order by position limit 100000000
+    where position >= coalesce((select max(position) from hodisa.log where position <= $1::bigint), 0)
+      and batch >= (select min(batch) from hodisa.events)
+    order by position limit 100000000
   ) l cross join lateral (select ordinal from hodisa.events where batch = l.batch order by ordinal limit 1) e limit 1`
 
 /** A binary search by position: `recorded_at` never falls, so it needs no index of its own. */
