@@ -56,7 +56,7 @@ export class DocumentSession implements TransactionDocuments {
     const locked = this.#locked.get(collection)
     const put = [...writes.values()].filter(({ data }) => data !== null)
     const removed = [...writes.values()].flatMap(({ id, data }) => (data === null ? [id] : []))
-    const unlocked = put.flatMap(({ id }) => (locked?.has(id) === true ? [] : [id]))
+    const unlocked = [...writes.keys()].filter((id) => locked?.has(id) !== true)
     await this.#onTable(collection, indexes, (table) => {
       const rows = put.map((write) => rowOf(table, write))
       return this.#done(WRITE, [...known(table), ...[rows, removed, unlocked].map((values) => JSON.stringify(values))])

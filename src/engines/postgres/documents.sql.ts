@@ -1,9 +1,12 @@
 /*
  * What a transaction does with documents, each in one round trip. Locks are taken in one order by everybody, so that nobody waits
- * in a circle: first those of ids that no document has, in the order of their numbers, then rows in the order of their ids.
+ * in a circle: first those of ids, in the order of their numbers, then rows in the order of their ids. A row alone would do for a
+ * document that stands, but who waits for a row that is then removed would have to lock its id last.
  */
 
-/** Ids without a document that are locked one by one; more of them would fill the server's table of locks. */
+/** So many ids are locked whether or not there are documents. More would fill the server's table of locks. */
+const MOST_IDS = 50
+/** Of many ids, those without a document are locked one by one up to here. */
 const MOST_MISSING = 200
 
 export const DOCUMENT_FUNCTIONS = `
@@ -19,23 +22,23 @@ begin
     where c.name = hold_documents.collection and c.number = hold_documents.number and json_array_length(c.indexes::json) = width);
 end $$;
 
--- Locks those ids that no document has, and returns them: whoever makes one of them waits. Where they are many, it is everybody
--- who makes documents in the collection.
-create function hodisa.lock_missing(number integer, ids text[]) returns text[] language plpgsql as $$
+-- Locks ids, and returns them: whoever makes or removes one of them waits. Of many, it is those that no document has, and of very
+-- many, everybody who makes documents in the collection waits.
+create function hodisa.lock_ids(number integer, ids text[]) returns text[] language plpgsql as $$
 declare
   missing text[];
 begin
-  execute format('select array_agg(i) from unnest($1) i
+  execute format('select coalesce(array_agg(i), ''{}'') from unnest($1) i
     where not exists (select from hodisa.documents_%s d where d.id = i)', number) into missing using ids;
-  if missing is null then return '{}'; end if;
+  if cardinality(ids) > ${MOST_IDS} then ids := missing; end if;
   if cardinality(missing) > ${MOST_MISSING} then
     perform pg_advisory_xact_lock(hodisa.lock_key('documents', number::text));
   else
-    perform pg_advisory_xact_lock_shared(hodisa.lock_key('documents', number::text));
+    if cardinality(missing) > 0 then perform pg_advisory_xact_lock_shared(hodisa.lock_key('documents', number::text)); end if;
     perform pg_advisory_xact_lock(k) from (
-      select distinct hodisa.lock_key('document', number || ' ' || i) as k from unnest(missing) i order by k) as keys;
+      select distinct hodisa.lock_key('document', number || ' ' || i) as k from unnest(ids) i order by k) as keys;
   end if;
-  return missing;
+  return ids;
 end $$;
 
 -- The documents with these ids, which are all locked from then on, also those that are missing. A row of nulls: see hold_documents.
@@ -43,8 +46,8 @@ create function hodisa.lock_documents(collection text, number integer, width int
     returns table (id text, data text) language plpgsql as $$
 declare
   wanted text[] := array(select jsonb_array_elements_text(ids));
-  unlocked text[] := wanted;
-  missing text[] := '{}';
+  locked text[];
+  vanished text[];
   found text[];
   texts text[];
 begin
@@ -52,21 +55,27 @@ begin
     return query select null::text, null::text;
     return;
   end if;
-  while cardinality(unlocked) > 0 loop
-    missing := missing || hodisa.lock_missing(number, unlocked);
+  locked := hodisa.lock_ids(number, wanted);
+  loop
     execute format('select coalesce(array_agg(l.id), ''{}''), coalesce(array_agg(l.data), ''{}'') from (
       select d.id, d.data from hodisa.documents_%s d where d.id = any ($1) order by d.id for update) l', number)
       into found, texts using wanted;
-    exit when cardinality(found) = cardinality(wanted);
-    -- What was removed between the two is locked in neither way.
-    unlocked := array(select unnest(wanted) except select unnest(found) except select unnest(missing));
+    exit when cardinality(wanted) in (cardinality(found), cardinality(locked));
+    -- Of many, what was removed between the two is locked in neither way, and it is too late to wait for it.
+    vanished := array(select unnest(wanted) except select unnest(found) except select unnest(locked));
+    exit when cardinality(vanished) = 0;
+    if not pg_try_advisory_xact_lock_shared(hodisa.lock_key('documents', number::text)) or exists (
+      select from unnest(vanished) i where not pg_try_advisory_xact_lock(hodisa.lock_key('document', number || ' ' || i))) then
+      raise exception 'documents were removed while they were locked' using errcode = 'serialization_failure';
+    end if;
+    locked := locked || vanished;
   end loop;
   return query select f, t from unnest(found, texts) v (f, t);
 end $$;
 
 -- Writes documents; false, and nothing is written, where the table is not as the caller knows it.
---   documents: [[id, data, expires, key, …]], each id once; removed: [id]; unlocked: those ids of documents that lock_documents has
---   not locked in this transaction
+--   documents: [[id, data, expires, key, …]], each id once; removed: [id]; unlocked: those ids of both that this transaction has not
+--   locked before
 create function hodisa.write_documents(collection text, number integer, width integer, documents jsonb, removed jsonb, unlocked jsonb)
     returns boolean language plpgsql as $$
 declare
@@ -75,7 +84,7 @@ declare
   changes text := 'data = excluded.data, expires_at = excluded.expires_at';
 begin
   if not hodisa.hold_documents(collection, number, width) then return false; end if;
-  perform hodisa.lock_missing(number, array(select jsonb_array_elements_text(unlocked)));
+  perform hodisa.lock_ids(number, array(select jsonb_array_elements_text(unlocked)));
   if removed <> '[]' then
     execute format('select count(*) from (select from hodisa.documents_%s d
       where d.id = any (array(select v->>0 from jsonb_array_elements($1) v union all select jsonb_array_elements_text($2)))
