@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { defineEvent, dropped, splitInto, unchecked } from '../index.ts'
+import type { Store } from '../store/port.ts'
 import { type Bed, eachEngine } from './fixtures/bed.ts'
 import { QUICK } from './fixtures/events.ts'
 import { all, failure, until } from './fixtures/until.ts'
@@ -111,6 +112,25 @@ describe('an event that an upcaster splits', () => {
       expect(first).toEqual(['placed 1', 'placed 2', 'paid 2', 'paid 2', ...PARTS.slice(2)])
       const noted = await all(app.read({ stream: 'order-other' }))
       expect(noted.filter(({ id }) => id === 'after placed 2')).toHaveLength(1)
+    })
+
+    test('goes on from the part that failed also where nothing was committed, and leaves nothing behind', async () => {
+      const place = bed()
+      await appWithOrders(place)
+      let documents: Store['documents'] | undefined
+      const app = await place.app({ events: EVENTS }, (store) => {
+        documents = store.documents
+        return store
+      })
+      const tries: string[] = []
+      app.service('s', { from: 'start', retry: QUICK, patience: 0 }).on('order.*', (event, ctx) => {
+        tries.push(nameOf(event))
+        if (nameOf(event) === 'noted 2' && ctx.attempt < 2) throw new Error('not yet')
+      })
+      await app.start()
+      await app.settled()
+      expect(tries).toEqual([...PARTS.slice(0, 3), 'noted 2', ...PARTS.slice(3)])
+      expect(await documents?.count('hodisa.parts')).toBe(0)
     })
 
     test('comes again from its first part when the service is moved back', async () => {
