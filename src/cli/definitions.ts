@@ -21,7 +21,8 @@ export async function definitionsIn(paths: readonly string[]): Promise<readonly 
   return [...found.values()].sort((one, other) => (one.type < other.type ? -1 : 1))
 }
 
-async function load(path: string): Promise<unknown> {
+/** @throws {CommandError} `no-definitions` */
+export async function load(path: string): Promise<unknown> {
   const file = resolve(path)
   if (!existsSync(file)) throw new CommandError('no-definitions', `there is no module ${path}`)
   try {
@@ -31,7 +32,8 @@ async function load(path: string): Promise<unknown> {
   }
 }
 
-function* definitionsOf(value: unknown, depth: number): Generator<AnyEventDefinition> {
+/** By themselves, or in arrays and objects. */
+export function* definitionsOf(value: unknown, depth: number): Generator<AnyEventDefinition> {
   if (isDefinition(value)) yield value
   else if (typeof value === 'object' && value !== null && depth > 0) {
     for (const inner of Object.values(value)) yield* definitionsOf(inner, depth - 1)

@@ -19,6 +19,14 @@ export const FAULTS = {
     exit: EXIT.usage,
     fix: 'Give the modules that export what defineEvent returned, each definition once. TypeScript is loaded as Node loads it.',
   },
+  'no-projections': {
+    exit: EXIT.usage,
+    fix: 'Give the modules that export what defineProjection returned. TypeScript is loaded as Node loads it.',
+  },
+  'view-differs': {
+    exit: EXIT.failed,
+    fix: 'Where the handlers are right, build the view anew: `hodisa projections rebuild`.',
+  },
   'no-record': { exit: EXIT.usage, fix: 'Run `hodisa schema record` with the same modules, and commit the file.' },
   'invalid-record': {
     exit: EXIT.usage,
@@ -65,6 +73,7 @@ export const EXITS: Partial<Record<ErrorCode, Exit>> = {
   'stream-and-key': EXIT.usage,
   'service-unknown': EXIT.notFound,
   'dead-letter-unknown': EXIT.notFound,
+  'projection-unknown': EXIT.notFound,
   'service-running': EXIT.refused,
   'id-reused': EXIT.refused,
 }

@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import type { DeadLetterState, EventKind, From, ReadOptions } from '../index.ts'
+import type { App, DeadLetterState, EventKind, From, ReadOptions } from '../index.ts'
+import type { Context } from './context.ts'
 import { type Action, actOnDead, assertChoice, editDead, type ListArguments, listDead, showDead } from './dead.ts'
 import { getEvent, listEvents, type TailArguments, tail } from './events.ts'
 import { explainStore } from './explain.ts'
+import {
+  dropProjection,
+  listProjections,
+  type RebuildArguments,
+  rebuildProjections,
+  verifyProjections,
+} from './projections.ts'
+import { type AnyProjection, projectionsIn } from './projections-source.ts'
 import { definitionOf, type PublishArguments, publish } from './publish.ts'
 import { addSchema } from './schema.ts'
 import { forgetService, listServices, pauseService, resetService, resumeService } from './services.ts'
@@ -149,6 +158,29 @@ export function programFor(terminal: Terminal, json: boolean): Command {
     (app, context, _, [service = '']) => forgetService(app, context, service),
   )
 
+  const projections = program
+    .command('projections')
+    .description('shows the projections of the store, and builds them anew')
+  act(
+    projections
+      .command('list')
+      .description('shows each version: its state, how far it is, and what it does not get past'),
+    listProjections,
+  )
+  building(
+    'rebuild',
+    'builds views anew beside the current ones, and puts them in their place; what was begun is gone on with',
+    rebuildProjections,
+  ).option('--diff', 'shows the documents that will be other ones, before the swap')
+  building('verify', 'computes views anew, shows what differs, and changes nothing', verifyProjections)
+  act(
+    projections
+      .command('drop')
+      .argument('<name@version>')
+      .description('removes a version that nobody runs any more: its documents and its progress'),
+    (app, context, _, [name = '']) => dropProjection(app, context, name),
+  )
+
   const dead = program.command('dead').description('shows the events that services gave up on, and acts on them')
   act<ListArguments>(
     filtered(dead.command('list').description('shows dead letters'))
@@ -185,6 +217,23 @@ export function programFor(terminal: Terminal, json: boolean): Command {
       .option('--key <key>', 'only of this key')
       .option('--type <type>', 'only events of this type')
       .option('--until <place>', 'only events up to this position or time', end)
+  }
+
+  function building(
+    name: string,
+    description: string,
+    work: (app: App, context: Context, chosen: readonly AnyProjection[], options: RebuildArguments) => Promise<void>,
+  ): Command {
+    const command = projections
+      .command(name)
+      .description(description)
+      .argument('<module...>', 'modules that export projections, e.g. ./projections.ts')
+      .option('--projection <names>', 'only these, e.g. order-summary,stock', list)
+    actWith<RebuildArguments & { projection?: readonly string[] }>(command, async (options, modules) => {
+      const { projections: chosen, events } = await projectionsIn(modules, options.projection ?? [])
+      return { events, work: (app, context) => work(app, context, chosen, options) }
+    })
+    return command
   }
 
   function acting(action: Action, description: string): Command {
