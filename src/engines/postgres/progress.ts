@@ -56,8 +56,10 @@ export class ProgressWriter {
 
   /** Writes it in a transaction of its own. */
   async writeAlone(database: Database, change: Progress): Promise<boolean> {
-    // Sent twice, `once` would find what the first time has written.
-    if (change.once === true) return inTransaction(database, (session) => this.write(session, change))
+    // Sent twice, `once` would find what the first time has written: it needs to be known what became of that.
+    if (change.once === true) {
+      return database.persistently(() => inTransaction(database, (session) => this.write(session, change)))
+    }
     return this.write(database, change)
   }
 
