@@ -18,7 +18,7 @@ const MOST_UNITS = 4 * 1024 * 1024
 /** The longest pause before what another transaction holds is tried again, in ms. */
 const LONGEST_PAUSE = 40
 
-const APPEND = `select batch, refusal from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, $6::bigint, $7::boolean)`
+const APPEND = `select batch, refusal from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, $6::bigint, $7::boolean, $8::bigint)`
 const LOOK_UP = `select
   (select coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]')
     from jsonb_array_elements($1::jsonb) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1),
@@ -333,6 +333,7 @@ export class Appender {
           this.#inlines.version,
           attempt.toString(),
           this.#durable,
+          Math.floor(this.#database.patience.clock.now()),
         ]
         ;[row] = await this.#database.once<[number | null, Refusal | null]>(APPEND, values)
       } catch (error) {

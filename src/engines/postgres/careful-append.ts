@@ -6,13 +6,13 @@ import { assertSize } from '../../store/plan-append.ts'
 import type { Capabilities, SqlTag } from '../../store/port.ts'
 import type { HeadRow } from './appender.ts'
 import { BatchPlan, type IdRow, idName, placedEvent, receiptOf, tenantOf } from './batch-plan.ts'
-import type { Session } from './database.ts'
+import type { Patience, Session } from './database.ts'
 import type { Inlines } from './inlines.ts'
 import { streamName } from './stream-heads.ts'
 
 const LOCK = 'select hodisa.lock_for_append($1::jsonb, $2::integer) as result'
 const APPEND = `select jsonb_build_array(batch, refusal) as result
-  from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, null::bigint, $6::boolean)`
+  from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, null::bigint, $6::boolean, $7::bigint)`
 
 /** How things stand while they are locked. */
 export interface Locked {
@@ -42,9 +42,9 @@ export interface Appended {
 export class CarefulAppend {
   readonly #inlines: Inlines
   readonly #limits: Capabilities
-  readonly #patience: number
+  readonly #patience: Patience
 
-  constructor(inlines: Inlines, limits: Capabilities, patience: number) {
+  constructor(inlines: Inlines, limits: Capabilities, patience: Patience) {
     this.#inlines = inlines
     this.#limits = limits
     this.#patience = patience
@@ -104,7 +104,7 @@ export class CarefulAppend {
       }
     }
     const asked = JSON.stringify({ streams: [...streams.values()], ids: [...ids.values()] })
-    const [row] = await session.query<[Locked]>(LOCK, [asked, this.#patience])
+    const [row] = await session.query<[Locked]>(LOCK, [asked, this.#patience.busyTimeout])
     if (row === undefined) throw new Error('hodisa.lock_for_append returned no row')
     return row[0]
   }
@@ -132,6 +132,7 @@ export class CarefulAppend {
       count,
       this.#inlines.version,
       durable,
+      Math.floor(this.#patience.clock.now()),
     ])
     const [batch, refusal] = row?.[0] ?? [0, 'nothing was returned']
     if (refusal === null) return batch

@@ -75,7 +75,7 @@ end $$;
 --     key, tenant, subject, tags, encoding, expires]]
 -- Returns the number of the batch, or what stood against it.
 create function hodisa.append(streams jsonb, ids jsonb, events jsonb, count integer, inlines bigint, attempt bigint, durable boolean,
-  out batch bigint, out refusal jsonb) language plpgsql ${BY_INDEX} as $$
+  clock bigint, out batch bigint, out refusal jsonb) language plpgsql ${BY_INDEX} as $$
 declare
   failing jsonb;
   wanted integer := jsonb_array_length(streams);
@@ -148,7 +148,7 @@ begin
       select r->>0, r->>1, r->>2, (r->>3)::integer, append.batch, (r->>4)::integer, (r->>5)::smallint, (r->>6)::bigint, r->>7, r->>8
       from jsonb_array_elements(ids) r;
   end if;
-  insert into hodisa.batches (xid, batch, events) values (pg_current_xact_id(), append.batch, count);
+  insert into hodisa.batches (xid, batch, events, recorded_at) values (pg_current_xact_id(), append.batch, count, clock);
 end $$;
 
 -- After a lost connection: the batch that an append wrote, or null when it did not, and then it never will. Waits for one that is
@@ -166,27 +166,30 @@ end $$;
 -- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
 -- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock. In steps, because a plan for
 -- all of it at once takes longer to start than to run.
-create function hodisa.tick(clock bigint, durable boolean, out head bigint) language plpgsql ${BY_INDEX} as $$
+create function hodisa.tick(durable boolean, out head bigint) language plpgsql ${BY_INDEX} as $$
 declare
   seen pg_snapshot;
   recorded bigint;
   numbers bigint[];
   counts integer[];
+  times bigint[];
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'tick() needs the isolation level read committed';
   end if;
   perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
-  select t.snapshot, t.position, greatest(t.recorded_at, clock) into seen, head, recorded
+  select t.snapshot, t.position, t.recorded_at into seen, head, recorded
     from hodisa.ticks t order by t.id desc limit 1;
-  select array_agg(f.batch order by f.batch), array_agg(f.events order by f.batch), pg_current_snapshot() into numbers, counts, seen
+  select array_agg(f.batch order by f.batch), array_agg(f.events order by f.batch), array_agg(f.recorded_at order by f.batch),
+      pg_current_snapshot() into numbers, counts, times, seen
     from (
-      select b.batch, b.events from hodisa.batches b where b.xid >= pg_snapshot_xmax(seen)
+      select b.batch, b.events, b.recorded_at from hodisa.batches b where b.xid >= pg_snapshot_xmax(seen)
       union all
-      select b.batch, b.events from hodisa.batches b where b.xid = any (array(select pg_snapshot_xip(seen)))) f;
+      select b.batch, b.events, b.recorded_at from hodisa.batches b where b.xid = any (array(select pg_snapshot_xip(seen)))) f;
   if numbers is null then return; end if;
   perform hodisa.assure_durable(durable);
   for i in 1 .. array_length(numbers, 1) loop
+    recorded := greatest(recorded, times[i]);
     insert into hodisa.log (position, batch, events, recorded_at) values (head + 1, numbers[i], counts[i], recorded);
     head := head + counts[i];
   end loop;
@@ -196,7 +199,7 @@ end $$;
 
 -- Must run on every new connection before it ticks. After a restore into another cluster, or out of an older state of this one,
 -- transaction ids begin anew, so that only the absence from the log tells what is new.
-create function hodisa.recognise_cluster(clock bigint) returns boolean language plpgsql as $$
+create function hodisa.recognise_cluster() returns boolean language plpgsql as $$
 declare
   last hodisa.ticks;
   before bigint;
@@ -209,12 +212,13 @@ begin
   delete from hodisa.batches b using hodisa.log l where l.batch = b.batch;
   with placed as (
     insert into hodisa.log (position, batch, events, recorded_at)
-      select last.position + 1 + sum(b.events) over (order by b.batch) - b.events, b.batch, b.events, greatest(clock, last.recorded_at)
+      select last.position + 1 + sum(b.events) over (order by b.batch) - b.events, b.batch, b.events,
+        greatest(last.recorded_at, max(b.recorded_at) over (order by b.batch))
       from hodisa.batches b order by b.batch
-      returning position + events - 1 as upto
+      returning position + events - 1 as upto, recorded_at
   )
   insert into hodisa.ticks (snapshot, position, recorded_at)
-    select pg_current_snapshot(), coalesce(max(upto), last.position), greatest(clock, last.recorded_at) from placed;
+    select pg_current_snapshot(), coalesce(max(upto), last.position), coalesce(max(recorded_at), last.recorded_at) from placed;
   delete from hodisa.batches b using hodisa.log l where l.batch = b.batch;
   update hodisa.identity set system_identifier = now_here;
   return true;

@@ -65,6 +65,8 @@ create table hodisa.batches (
   xid xid8 not null,
   batch bigint not null,
   events integer not null,
+  -- by the writer's clock
+  recorded_at bigint not null,
   primary key (xid, batch)
 );
 
@@ -73,6 +75,7 @@ create table hodisa.log (
   position bigint primary key,
   batch bigint not null,
   events integer not null,
+  -- never falls
   recorded_at bigint not null
 );
 create unique index log_by_batch on hodisa.log (batch);

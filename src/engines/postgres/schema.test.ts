@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
+import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { schemaDump } from './fixtures/schema-dump.ts'
 import { postgres } from './index.ts'
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../store/port.ts'
 import type { Held } from './held.ts'
 
-const TICK = 'select hodisa.tick($1::bigint, $2::boolean)'
+const TICK = 'select hodisa.tick($1::boolean)'
 /** Ms from the start of one tick to the next that nobody waits for: what comes meanwhile shares it. */
 const PAUSE = 4
 /** Pauses of a search for events of somebody else's transaction, which may commit at any moment, in ms. */
@@ -99,7 +99,7 @@ export class Sequencer {
     this.#soon = false
     this.#startedAt = performance.now()
     const run = this.#held
-      .query<[number]>(TICK, [Math.floor(this.#clock.now()), this.#durable])
+      .query<[number]>(TICK, [this.#durable])
       .finally(() => {
         this.#running = undefined
         if (this.#soon && this.#next === undefined) this.#startSoon()

@@ -98,7 +98,7 @@ export class PostgresStore implements Store {
     this.#durable = host.durability === 'fsync'
     this.#ticks = new Held(database, {
       async connected(session) {
-        const [row] = await session.query<[boolean]>('select hodisa.recognise_cluster($1)', [Math.floor(clock.now())])
+        const [row] = await session.query<[boolean]>('select hodisa.recognise_cluster()')
         if (row?.[0] === true)
           logger.warn('the store was restored into another cluster: its log goes on where it ended')
       },
@@ -114,14 +114,14 @@ export class PostgresStore implements Store {
     })
     this.#watcher = new Watcher(host, schema, this.#sequencer)
     this.#control = new Held(database, this.#watcher)
-    const { busyTimeout, where } = database.patience
+    const { where } = database.patience
     this.#appender = new Appender(database, this.#heads, inlines, {
       limits: CAPABILITIES,
       durable: this.#durable,
       committed: () => this.#sequencer.soon(),
       alone: (request) => this.#alone(async (session) => (await this.#appendIn(session, [request])).receipt),
     })
-    this.#careful = new CarefulAppend(inlines, CAPABILITIES, busyTimeout)
+    this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
     this.#progress = new ProgressWriter(this.#durable)
     this.#reads = new LogReader(database)
     this.#sql = new SqlRunner(where)
