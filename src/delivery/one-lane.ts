@@ -1,6 +1,9 @@
 import type { StoredEvent } from '../store/events.ts'
 import type { Effects } from './attempt.ts'
 
+/** What the groups of projections are named with, so that no service can be one of them. */
+export const PROJECTION = 'projection:'
+
 /**
  * A service whose events are handled one after the other in log order, whatever their keys, by one instance at a time: the one that
  * holds all buckets. It passes nothing over: behind an event that fails everything waits.

@@ -5,9 +5,10 @@ import { assertService } from '../event/names.ts'
 import { anyOf, parsePattern } from '../event/pattern.ts'
 import type { Receipt } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
+import { PROJECTION } from './one-lane.ts'
 
 export interface SettledOptions {
-  /** All recorded services by default. */
+  /** All recorded services, and all projections that some program runs, by default. */
   readonly services?: readonly string[]
   /** Wait for these events only; by default for everything recorded, and what the services publish meanwhile. */
   readonly after?: Receipt
@@ -71,10 +72,16 @@ export class Settling {
     const names = services ?? (await this.#store.groups.list())
     const open: string[] = []
     for (const name of names) {
+      if (services === undefined && (await this.#isLeft(name))) continue
       const what = after === undefined ? await this.#behind(name) : await this.#missing(name, after)
       if (what !== undefined) open.push(`${name} ${what}`)
     }
     return open
+  }
+
+  /** A version of a projection that no code declares any more does not go on. */
+  async #isLeft(name: string): Promise<boolean> {
+    return name.startsWith(PROJECTION) && (await this.#store.groups.read(name)).members.length === 0
   }
 
   /** Whether events of its subscriptions stand above its checkpoints. */

@@ -1,3 +1,4 @@
+import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import { assertFunction, assertOptions } from '../event/input.ts'
 import type { GroupState } from '../store/groups.ts'
@@ -250,7 +251,7 @@ export class ProjectionAdmin implements ProjectionTools {
 }
 
 function serviceOf(view: ViewName): string {
-  return `projection:${idOf(view)}`
+  return `${PROJECTION}${idOf(view)}`
 }
 
 function stateOf(state: ViewState, group: GroupState, living: ReadonlySet<string>): ProjectionStatus['state'] {

@@ -36,7 +36,7 @@ export async function declare(
   const { name, version, inline, indexes, id } = projection
   const shape = projection.shape(registry)
   const known = await states.read(projection)
-  if (known !== undefined) return unchanged(known, shape)
+  if (known !== undefined) return tryAgain(store, unchanged(known, shape))
   const types = typesOf(projection, registry)
   const others = await states.list(name)
   const higher = others.find((other) => other.version > version)
@@ -63,6 +63,19 @@ export async function declare(
     return state
   })
   return unchanged(result, shape)
+}
+
+/** A program that starts may be a corrected one: what was blocked is not until it fails again. */
+async function tryAgain(store: Store, known: ViewState): Promise<ViewState> {
+  if (known.blocked?.state !== 'blocked') return known
+  const { result } = await store.transaction(async (tx) => {
+    const current = (await readIn(tx.documents, known)) ?? known
+    if (current.blocked === null) return current
+    const state: ViewState = { ...current, blocked: { ...current.blocked, state: 'retrying', attempts: 0 } }
+    await tx.documents.write([stateWrite(state)])
+    return state
+  })
+  return result
 }
 
 /** From now on nobody records these events without the view. There must be none before. */

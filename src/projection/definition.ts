@@ -1,3 +1,4 @@
+import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import { assertFunction, assertOptions, invalidOption } from '../event/input.ts'
@@ -112,7 +113,7 @@ export class DefinedProjection {
 
   /** The group that runs it. */
   get service(): string {
-    return `projection:${this.id}`
+    return `${PROJECTION}${this.id}`
   }
 
   /** Takes no more handlers; the definitions it names are known to the app from now on. */

@@ -39,7 +39,8 @@ export class LiveProjection implements OneLane {
     this.#host = host
   }
 
-  service(): ServiceToRun {
+  /** @param position what is in the view when it is first run: a view may have been built before. */
+  service(position: number): ServiceToRun {
     const { service, patterns } = this.#projection
     const routes = new Routes(service, this.#host.registry)
     routes.add({
@@ -51,7 +52,8 @@ export class LiveProjection implements OneLane {
       wait: 0,
       handler: (events, ctx) => this.#handle(events, ctx),
     })
-    return { ...this.#host, service, options: OPTIONS, routes, oneLane: this }
+    const from = position === 0 ? ('start' as const) : position + 1
+    return { ...this.#host, service, options: { ...OPTIONS, from }, routes, oneLane: this }
   }
 
   async #handle(events: readonly RecordedEvent[], ctx: EffectContext): Promise<void> {

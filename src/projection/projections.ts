@@ -21,6 +21,7 @@ export class Projections {
   readonly #states: ViewStates
   readonly #inline: InlineProjections
   readonly #byName = new Map<string, DefinedProjection>()
+  readonly #positions = new Map<DefinedProjection, number>()
 
   readonly tools: ProjectionTools
   /** Of the app: what is recorded through it is in the inline projections. */
@@ -62,7 +63,9 @@ export class Projections {
   async declare(): Promise<void> {
     const { store, registry } = this.#host
     for (const projection of this.#byName.values()) {
-      if (!projection.inline) await declare(store, this.#states, projection, registry)
+      if (projection.inline) continue
+      const { position } = await declare(store, this.#states, projection, registry)
+      this.#positions.set(projection, position)
     }
     await this.#inline.ready()
   }
@@ -71,7 +74,10 @@ export class Projections {
   services(host: LiveHost): readonly ServiceToRun[] {
     return [...this.#byName.values()]
       .filter(({ inline }) => !inline)
-      .map((projection) => new LiveProjection(projection, this.#host.codec, this.#states, host).service())
+      .map((projection) => {
+        const live = new LiveProjection(projection, this.#host.codec, this.#states, host)
+        return live.service(this.#positions.get(projection) ?? 0)
+      })
   }
 
   view(given: unknown, options?: ViewOptions): ProjectedView {

@@ -7,8 +7,9 @@ import { typesOf } from './declare.ts'
 import type { DefinedProjection } from './definition.ts'
 import type { ViewState, ViewStates } from './state.ts'
 
-/** How often it is looked, hint or not; and how often at what changes seldom. Ms. */
-const LOOK_EVERY = 20
+/** How soon it is looked again, hint or not: at first, then less and less often; and how often at what changes seldom. Ms. */
+const LOOK_FIRST = 1
+const LOOK_EVERY = 25
 const LOOK_CLOSELY_EVERY = 200
 
 export interface WaitingHost {
@@ -35,7 +36,7 @@ export async function caughtUp(
   const matches = anyOf(typesOf(projection, registry).map(parsePattern))
   let closely = clock.monotonic()
   let goal: number | undefined
-  for (;;) {
+  for (let wait = LOOK_FIRST; ; wait = Math.min(LOOK_EVERY, wait * 2)) {
     goal ??= after === undefined ? 0 : await lastPlace(store, after, matches)
     const state = await states.read(projection)
     if (state?.inline === true && isComplete(state)) return state // written with the events
@@ -49,7 +50,7 @@ export async function caughtUp(
       await assertGoesOn(store, projection, state)
     }
     if (clock.monotonic() >= deadline) throw late(projection, state, after, timeout)
-    await hintOrTime(store, clock)
+    await hintOrTime(store, clock, wait)
   }
 }
 
@@ -103,7 +104,7 @@ function late(
   })
 }
 
-function hintOrTime(store: Store, clock: Clock): Promise<void> {
+function hintOrTime(store: Store, clock: Clock, wait: number): Promise<void> {
   return new Promise((resolve) => {
     const over = () => {
       cancel()
@@ -111,7 +112,7 @@ function hintOrTime(store: Store, clock: Clock): Promise<void> {
       resolve()
     }
     // Not at every hint: a busy store gives many.
-    const cancel = clock.after(LOOK_EVERY, over)
+    const cancel = clock.after(wait, over)
     let hinted = false
     const unwatch = store.watch(() => {
       if (hinted) return
