@@ -65,19 +65,24 @@ function sourceOf({ key, streams, correlationId, causationId }: LogQuery): Sourc
 
 /** What an index finds, and what that may miss: an event that stands for itself. */
 function lookups([kind, value]: Source, values: Values): readonly string[] {
-  if (kind === 'streams') return [`stream = any (${values.add([...value], 'text[]')})`]
+  // One by one: for an array the server may read the whole table, not knowing how many it has.
+  if (kind === 'streams') {
+    const names = values.add([...new Set(value)], 'text[]')
+    return [`unnest(${names}) g (name) cross join lateral (select * from hodisa.events where stream = g.name limit`]
+  }
   const given = values.add(value, 'text')
+  const found = (condition: string) => `(select * from hodisa.events where ${condition} limit`
   switch (kind) {
     case 'key':
       return [
-        `stream = ${given}`,
-        `key = ${given} and stream is null`,
-        `id = ${given} and key is null and stream is null`,
+        found(`stream = ${given}`),
+        found(`key = ${given} and stream is null`),
+        found(`id = ${given} and key is null and stream is null`),
       ]
     case 'correlation':
-      return [`correlation_id = ${given}`, `id = ${given} and correlation_id is null`]
+      return [found(`correlation_id = ${given}`), found(`id = ${given} and correlation_id is null`)]
     case 'causation':
-      return [`causation_id = ${given}`]
+      return [found(`causation_id = ${given}`)]
   }
 }
 
@@ -86,7 +91,7 @@ function candidatesSql(query: LogQuery, source: Source, range: Range, most: numb
   const bound = values.add(most, 'bigint')
   const fits = conditionsOf(query, values).join(' and ')
   const sources = lookups(source, values).map(
-    (lookup) => `(select batch, ordinal, (${fits}) as fits from hodisa.events where ${lookup} limit ${bound} + 1)`,
+    (lookup) => `(select batch, ordinal, (${fits}) as fits from ${lookup} ${bound} + 1) e limit ${bound} + 1)`,
   )
   const [first, last] = [values.add(range.first, 'bigint'), values.add(range.last, 'bigint')]
   const columns = boundedColumns(values.add(range.bytes, 'bigint'))

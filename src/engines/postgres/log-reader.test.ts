@@ -144,7 +144,7 @@ describeOnPostgres('the reader of the log', () => {
           expect(await read(reader, each, head), JSON.stringify(each)).toEqual(expected)
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     )
   }, 60_000)
 })
