@@ -20,8 +20,10 @@ const SET_LEASES = `update hodisa.leases l
   set owner = v->>1, epoch = (v->>2)::bigint, checkpoint = (v->>3)::bigint, covered = v->>4, needs = v->>5,
     careful_until = (v->>6)::bigint
   from jsonb_array_elements($2::jsonb) v where l.service = $1 and l.bucket = (v->>0)::smallint`
+/** Of those that stay: what is above them is removed, and locked, after them. */
 const COUNT_DEATHS = `update hodisa.started s set deaths = s.deaths + 1, alone = false from (
     select o.position from hodisa.started o where o.service = $1 and o.instance = any ($2::text[]) and o.alone
+      and ($3::bigint is null or o.position <= $3)
     order by o.position for update) begun
   where s.service = $1 and s.position = begun.position`
 const REMOVE_MARKS = 'delete from hodisa.marks where service = $1 and instance = any ($2::text[])'
@@ -52,7 +54,7 @@ export async function updateGroup(
   } else if (!(await lock(session, service, revision, durable))) return false
   const { paused, subscriptions, members, breakers, died = [], fold = [], forgetProgressAfter } = change
   await updateLeases(session, service, change)
-  if (died.length > 0) await session.query(COUNT_DEATHS, [service, died])
+  if (died.length > 0) await session.query(COUNT_DEATHS, [service, died, forgetProgressAfter ?? null])
   if (forgetProgressAfter !== undefined) await forgetProgress(session, service, forgetProgressAfter)
   if (fold.length > 0) await session.query(REMOVE_MARKS, [service, fold])
   const texts = [subscriptions, members, breakers].map((rows) => (rows === undefined ? null : JSON.stringify(rows)))
