@@ -57,8 +57,8 @@ eachEngine((bed) => {
       details: { attempts: 3, streams: ['account-a'], expectedRevision: 2, actualRevision: 3 },
     })
     expect(decisions).toBe(3)
-    expect(await failure(() => app.execute(Racing, 'a', 'run', undefined))).toMatchObject({ details: { attempts: 10 } })
-    expect(await other.load(Account, 'a')).toMatchObject({ state: { balance: 130 } })
+    expect(await failure(() => app.execute(Racing, 'a', 'run', undefined))).toMatchObject({ details: { attempts: 50 } })
+    expect(await other.load(Account, 'a')).toMatchObject({ state: { balance: 530 } })
   })
 
   test('that the state at hand was old counts as no attempt', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
-import { all, failure } from '../delivery/fixtures/until.ts'
+import { all, failure, until } from '../delivery/fixtures/until.ts'
 import { type App, reject } from '../index.ts'
+import type { Store } from '../store/port.ts'
 import { Account, AccountClosed, Deposited, Withdrawn } from './fixtures/account.ts'
 
 function transfer(app: App, from: string, to: string, amount: number, id?: string) {
@@ -102,6 +103,37 @@ eachEngine((bed) => {
     expect(await app.load(Account, 'a')).toMatchObject({ exists: false })
   })
 
+  test('states that never stood together decide nothing, not even a rejection', async () => {
+    const shared = bed()
+    const other = await shared.app()
+    for (const id of ['a', 'b']) await other.execute(Account, id, 'deposit', { amount: 100 })
+    let moved = false
+    const app = await shared.app({}, (store) => {
+      const readStream = store.readStream.bind(store)
+      return Object.assign(store, {
+        readStream: async (...args: Parameters<Store['readStream']>) => {
+          const page = await readStream(...args)
+          if (args[0].stream === 'account-a' && !moved) {
+            moved = true
+            await transfer(other, 'b', 'a', 100)
+          }
+          if (args[0].stream !== 'account-b') return page
+          await until(() => moved)
+          return readStream(...args)
+        },
+      })
+    })
+    const { results, rejection } = await app.decide(
+      [
+        [Account, 'a'],
+        [Account, 'b'],
+      ],
+      (a, b) => (a.balance + b.balance === 200 ? [undefined, undefined] : reject('money-lost')),
+    )
+    expect(rejection).toBeUndefined()
+    expect(results.map(({ state }) => state.balance)).toEqual([200, 0])
+  })
+
   test('a hundred transfers in all directions at once keep the sum', async () => {
     const shared = bed()
     const apps = [await shared.app(), await shared.app()]
@@ -117,7 +149,6 @@ eachEngine((bed) => {
             [Account, to],
           ],
           () => [Withdrawn({ amount: index }), Deposited({ amount: index })],
-          { attempts: 100 },
         )
       }),
     )

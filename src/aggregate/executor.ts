@@ -16,9 +16,10 @@ import type { Snapshots } from './snapshots.ts'
 import { StreamTurns } from './stream-turns.ts'
 import type { AggregateEvent } from './types.ts'
 
-const ATTEMPTS = 10
+/** Many, because whoever was first has the state at hand and is likely to be first again. */
+const ATTEMPTS = 50
 /** Longest wait before a decision is made again. Ms. */
-const LONGEST_WAIT = 64
+const LONGEST_WAIT = 16
 
 /** Something to be decided, on one aggregate or on several at once. */
 export interface Task {
@@ -99,11 +100,13 @@ export class Executor {
     const { attempts = ATTEMPTS } = task.options
     let fresh = task.subjects.every(({ bound, stream }) => bound.states.get(stream) === undefined)
     for (let attempt = 0; ; ) {
+      if (fresh) attempt++ // a state at hand that is old does not count
+      const standings = await this.#load(task, fresh)
+      // Looked for only now: a state that holds what the same command recorded elsewhere is none to decide it on.
       const first = task.claim && (await this.#host.outcomes.find(task.claim))
       if (first !== undefined) return this.#repeated(task, first)
-      if (fresh) attempt++ // a state at hand that is old does not count
       try {
-        return await this.#attempt(task, await this.#load(task, fresh), fresh)
+        return await this.#attempt(task, standings, fresh)
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error
         if (attempt >= attempts) throw gaveUp(task, attempt, error.by)
@@ -141,6 +144,12 @@ export class Executor {
       const receipt = await overtakable(this.#host.outcomes.keep(task.claim, standings, rejection))
       return { results, receipt, rejection }
     }
+    if (task.subjects.length > 1) {
+      // Each was loaded at its own moment: only the store knows whether they ever stood like that together.
+      const conditions = revisionsOf(task, standings)
+      const receipt = await overtakable(this.#host.store.append({ events: [], conditions, onReuse: 'refuse' }))
+      return { results, receipt, rejection }
+    }
     if (!fresh) await this.#assertNewest(task, standings)
     return { results, receipt: await this.#noReceipt(), rejection }
   }
@@ -153,9 +162,7 @@ export class Executor {
   async #record(task: Task, standings: readonly Standing[], decision: readonly (readonly NewEvent[])[]) {
     const { store, snapshots, outcomes } = this.#host
     const { events, results } = await this.#prepare(task, standings, decision)
-    const conditions = task.subjects.map(({ stream }, index): AppendCondition => {
-      return { kind: 'expectedRevision', stream, expected: standings[index]?.revision ?? 0 }
-    })
+    const conditions = revisionsOf(task, standings)
     if (task.claim !== undefined) conditions.push(outcomes.condition(task.claim))
     const receipt = await overtakable(store.append({ events, conditions, onReuse: 'refuse' }))
     if (receipt.duplicate) throw new Overtaken() // by the same command, elsewhere
@@ -246,7 +253,7 @@ export class Executor {
   /** Whoever was overtaken often leaves more room to the others. */
   #wait(attempt: number): Promise<void> {
     const { clock, random } = this.#host
-    const ms = random() * Math.min(LONGEST_WAIT, 2 ** attempt)
+    const ms = random() * Math.min(LONGEST_WAIT, attempt)
     return new Promise((resolve) => clock.after(ms, resolve))
   }
 }
@@ -259,6 +266,13 @@ async function overtakable<Result>(write: Promise<Result>): Promise<Result> {
     const codes = ['revision-conflict', 'partial-duplicate', 'document-exists'] as const
     throw codes.some((code) => isHodisaError(error, code)) ? new Overtaken(error) : error
   }
+}
+
+/** That nobody wrote since. */
+function revisionsOf({ subjects }: Task, standings: readonly Standing[]): AppendCondition[] {
+  return subjects.map(({ stream }, index) => {
+    return { kind: 'expectedRevision', stream, expected: standings[index]?.revision ?? 0 }
+  })
 }
 
 function assertExpected({ what, subjects, options }: Task, standings: readonly Standing[]): void {

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
-import { type App, type Codec, defineAggregate, reject } from '../index.ts'
+import { type App, type Codec, defineAggregate, HodisaError, reject } from '../index.ts'
+import type { Store } from '../store/port.ts'
 import { Account, Deposited, Withdrawn } from './fixtures/account.ts'
 
 const DAY = 24 * 3_600_000
@@ -158,6 +159,57 @@ eachEngine((bed) => {
       expect(one?.rejection?.code).toBe(other?.rejection?.code)
       expect(one?.revision).toBe(other?.revision)
     }
+  })
+
+  test('a command that succeeds elsewhere while its state is loaded is not decided on what it did itself', async () => {
+    const shared = bed()
+    const { Purse } = counting()
+    const id = 'req_1'
+    const other = await shared.app()
+    let first = true
+    const app = await shared.app({}, (store) => {
+      const readStream = store.readStream.bind(store)
+      return Object.assign(store, {
+        readStream: async (...args: Parameters<Store['readStream']>) => {
+          if (first) {
+            first = false
+            await other.execute(Purse, 'p', 'deposit', { amount: 1 })
+            await other.execute(Purse, 'p', 'withdraw', { amount: 1 }, { id })
+          }
+          return readStream(...args)
+        },
+      })
+    })
+    const { rejection, events } = await app.execute(Purse, 'p', 'withdraw', { amount: 1 }, { id })
+    expect(rejection).toBeUndefined()
+    expect(events).toMatchObject([{ type: 'account.withdrawn', revision: 2 }])
+  })
+
+  test('a write whose answer was lost counts once, and is not decided on the state before it', async () => {
+    const shared = bed()
+    let lost = false
+    const app = await shared.app({}, (store) => {
+      const append = store.append.bind(store)
+      return Object.assign(store, {
+        append: async (...args: Parameters<Store['append']>) => {
+          const receipt = await append(...args)
+          if (!lost) return receipt
+          lost = false
+          throw new HodisaError('store-unavailable', 'the answer was lost')
+        },
+      })
+    })
+    const { Purse, decisions } = counting()
+    const lostOnce = async (id?: string) => {
+      lost = true
+      const options = id === undefined ? {} : { id }
+      return failure(() => app.execute(Purse, 'p', 'pay', { coins: 2 }, options))
+    }
+    expect(await lostOnce('req_1')).toMatchObject({ code: 'store-unavailable' })
+    expect(await app.execute(Purse, 'p', 'pay', { coins: 2 }, { id: 'req_1' })).toMatchObject({ revision: 2 })
+    expect(await lostOnce()).toMatchObject({ code: 'store-unavailable' })
+    expect(await app.execute(Purse, 'p', 'withdraw', { amount: 4 })).toMatchObject({ state: { balance: 0 } })
+    expect(decisions).toEqual(['pay', 'pay', 'withdraw'])
   })
 
   test('an id that an event was published with means nothing to a command', async () => {

@@ -10,7 +10,7 @@ export interface ExecuteOptions extends Pick<EventExtras, 'correlationId' | 'cau
   readonly id?: string
   /** What the caller saw: on any other revision nothing is decided, but `revision-conflict` thrown. */
   readonly expectedRevision?: number
-  /** How many times it is decided, on newer states each, while others write first; 10 by default. */
+  /** How many times it is decided, on newer states each, while others write first; 50 by default. */
   readonly attempts?: number
 }
 
