@@ -63,7 +63,9 @@ export async function listTables(database: Database): Promise<readonly Table[]> 
 }
 
 function tableOf([name, number, shape]: Row): Table {
-  return { name, number, shape, indexes: storedJson<readonly string[]>(shape, 'indexes', `collection ${name}`) }
+  const indexes = storedJson<readonly string[]>(shape, 'indexes', `collection ${name}`)
+  // The driver of an outbox may give the number as text.
+  return { name, number: Number(number), shape, indexes }
 }
 
 /** Whether nothing is left to do for `define`. @throws {HodisaError} `invalid-name` */

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { failure, until } from '../../delivery/fixtures/until.ts'
-import { dataOf, idsOf, ORDERS, put, removal } from '../../store/conformance/document-values.ts'
+import { dataOf, idsOf, noDocument, ORDERS, put, removal } from '../../store/conformance/document-values.ts'
+import { anEvent, append } from '../../store/conformance/events.ts'
 import { gate, hostAt } from '../../store/conformance/suite.ts'
 import type { Store } from '../../store/port.ts'
 import { newName } from '../../testing/postgres/databases.ts'
@@ -174,6 +175,32 @@ describeOnPostgres('documents in a transaction on PostgreSQL', () => {
     const expected = [...counts].map(([, count]) => `${count}`)
     expect(await dataOf(one, ...counts.keys())).toEqual(expected)
   }, 30_000)
+
+  test('of the user are written by an outbox on any connection, and conditions hold there', async () => {
+    const { one, other, client } = await documentStores()
+    // As a driver that knows no types gives them: all text, by name.
+    const asText = (value: unknown) =>
+      typeof value === 'object' && value !== null ? JSON.stringify(value) : `${value}`
+    const bare = {
+      async query(text: string, values?: unknown[]) {
+        const { rows } = await client.query<Record<string, unknown>>(text, values)
+        return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, asText(value)])))
+      },
+    }
+    const request = {
+      ...append(anEvent({ stream: 'order-1' }), [noDocument('a')]),
+      documents: [put('a', { user: 'x' })],
+    }
+    await other.documents.define({ name: ORDERS, indexes: ['extra'] })
+    await client.query('begin')
+    await one.outbox(bare).append(request)
+    const again = { ...append(anEvent({ stream: 'order-1' }), [noDocument('a')]), documents: [removal('a'), put('b')] }
+    expect(await failure(async () => one.outbox(bare).append(again))).toMatchObject({ code: 'document-exists' })
+    await one.outbox(bare).append({ ...again, conditions: [] })
+    expect(await idsOf(other)).toEqual([])
+    await client.query('commit')
+    expect(await idsOf(other)).toEqual(['b'])
+  })
 
   test('that are held are not waited for by the removal of what has expired', async () => {
     const { one, other } = await documentStores()
