@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { HodisaError, isHodisaError } from '../errors.ts'
+import { HodisaError } from '../errors.ts'
 import type { EventExtras, NewEvent } from '../event/types.ts'
 import type { Decoder } from '../log/decode.ts'
 import type { Preparer } from '../log/prepare.ts'
-import type { AppendCondition, EventToAppend, Receipt } from '../store/events.ts'
+import type { EventToAppend, Receipt } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
 import type { Standing } from './bound.ts'
 import { assertOwn } from './decision.ts'
@@ -11,6 +11,7 @@ import { deepFreeze } from './frozen.ts'
 import { inStream, type Loader, type Subject } from './loader.ts'
 import type { ExecuteOptions } from './options.ts'
 import type { Claim, FirstOutcome, Outcomes } from './outcomes.ts'
+import { assertExpected, gaveUp, Overtaken, overtakable, revisionsOf } from './overtaken.ts'
 import { Rejection } from './rejection.ts'
 import type { Snapshots } from './snapshots.ts'
 import { StreamTurns } from './stream-turns.ts'
@@ -52,15 +53,6 @@ export interface ExecutorHost {
   readonly clock: Clock
   /** From 0 to below 1. */
   readonly random: () => number
-}
-
-/** Somebody else wrote first: it is to be decided again. */
-class Overtaken {
-  readonly by: unknown
-
-  constructor(by?: unknown) {
-    this.by = by
-  }
 }
 
 /**
@@ -256,51 +248,4 @@ export class Executor {
     const ms = random() * Math.min(LONGEST_WAIT, attempt)
     return new Promise((resolve) => clock.after(ms, resolve))
   }
-}
-
-/** What the store refused because somebody else wrote first. */
-async function overtakable<Result>(write: Promise<Result>): Promise<Result> {
-  try {
-    return await write
-  } catch (error) {
-    const codes = ['revision-conflict', 'partial-duplicate', 'document-exists'] as const
-    throw codes.some((code) => isHodisaError(error, code)) ? new Overtaken(error) : error
-  }
-}
-
-/** That nobody wrote since. */
-function revisionsOf({ subjects }: Task, standings: readonly Standing[]): AppendCondition[] {
-  return subjects.map(({ stream }, index) => {
-    return { kind: 'expectedRevision', stream, expected: standings[index]?.revision ?? 0 }
-  })
-}
-
-function assertExpected({ what, subjects, options }: Task, standings: readonly Standing[]): void {
-  const { expectedRevision } = options
-  const [standing] = standings
-  if (expectedRevision === undefined || standing?.revision === expectedRevision) return
-  const stream = subjects[0]?.stream ?? ''
-  const actualRevision = standing?.revision ?? 0
-  throw new HodisaError(
-    'revision-conflict',
-    `${what}: ${stream} expected ${expectedRevision}, is at ${actualRevision}`,
-    {
-      stream,
-      expectedRevision,
-      actualRevision,
-      violations: [{ stream, expected: expectedRevision, actual: actualRevision }],
-    },
-  )
-}
-
-function gaveUp({ what, subjects }: Task, attempts: number, by: unknown): HodisaError {
-  const streams = subjects.map(({ stream }) => stream)
-  const details = by instanceof HodisaError ? by.details : {}
-  const times = attempts === 1 ? 'once' : `${attempts} times`
-  return new HodisaError(
-    'revision-conflict',
-    `${what}: others wrote to ${streams.join(' or ')} first, ${times}`,
-    { ...details, streams, attempts },
-    by,
-  )
 }
