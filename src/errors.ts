@@ -24,7 +24,8 @@ export const ERRORS = {
   'upcast-failed': 'Correct the upcaster: it must accept every event of its version that was ever recorded.',
   // store
   'store-not-a-database': 'Give the path of a Hodisa store or of a file that does not exist yet.',
-  'store-unavailable': 'Check that the folder exists and that this process may read and write it.',
+  'store-unavailable':
+    'Check that the store is there and can be reached: the folder and its rights, or the address of the server.',
   'store-denied':
     'Check user and password, and grant the user the rights that the message names: see docs/postgres.md.',
   'store-behind':

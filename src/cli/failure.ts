@@ -8,11 +8,14 @@ export type Exit = (typeof EXIT)[keyof typeof EXIT]
 /** What only the command itself can get wrong; all else is a HodisaError. */
 export const FAULTS = {
   usage: { exit: EXIT.usage, fix: 'Run the command with --help to see what it takes.' },
-  'no-store': { exit: EXIT.usage, fix: 'Give --store <file>, or set HODISA_STORE.' },
-  'store-unknown': { exit: EXIT.usage, fix: 'Give the path of a SQLite store: shop.db or sqlite:shop.db.' },
+  'no-store': { exit: EXIT.usage, fix: 'Give --store <store>, or set HODISA_STORE.' },
+  'store-unknown': {
+    exit: EXIT.usage,
+    fix: 'Give the path of a SQLite store (shop.db or sqlite:shop.db), or the URL of a PostgreSQL database.',
+  },
   'store-missing': {
     exit: EXIT.store,
-    fix: 'Correct --store or HODISA_STORE. Only `hodisa publish` makes a new store.',
+    fix: 'Correct --store, --schema or HODISA_STORE. Only `hodisa publish` and `hodisa copy` make a new store.',
   },
   'invalid-json': { exit: EXIT.usage, fix: 'Give one JSON object: in quotes, as @file, or as - for standard input.' },
   'no-definitions': {

@@ -88,7 +88,7 @@ test.each([
   ['an unknown service to forget', 3, 'service-unknown', ['services', 'forget', 'none', '--yes']],
   ['an unknown dead letter', 3, 'dead-letter-unknown', ['dead', 'show', 'none']],
   ['nobody to confirm', 4, 'not-confirmed', ['dead', 'drop', 'none']],
-  ['another engine', 2, 'store-unknown', ['events', 'list', '--store', 'postgres://user:secret@host/db']],
+  ['another engine', 2, 'store-unknown', ['events', 'list', '--store', 'mysql://user:secret@host/db']],
   ['a store that is not there', 5, 'store-missing', ['events', 'list', '--store', '/no/such/store.db']],
   ['no store', 2, 'no-store', ['events', 'list', '--store', '']],
 ])('%s exits %i with %s', async (_, exit, code, args) => {

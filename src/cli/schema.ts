@@ -4,7 +4,7 @@ import { type Context, confirm, print } from './context.ts'
 import { definitionsIn } from './definitions.ts'
 import { CommandError } from './failure.ts'
 import { count, printable } from './format.ts'
-import { withApp } from './open.ts'
+import { type OpenOptions, withApp } from './open.ts'
 import { compareRecords, type Finding, type Level } from './schema-check.ts'
 import { readRecord, recordOf, type SchemaRecord, writeRecord } from './schema-record.ts'
 import { type Sampling, sample } from './schema-samples.ts'
@@ -17,6 +17,7 @@ interface SchemaOptions {
   readonly file: string
   readonly samples: number
   readonly store?: string
+  readonly schema?: string
   readonly json?: boolean
   readonly yes?: boolean
 }
@@ -66,7 +67,7 @@ async function recordSchemas(modules: readonly string[], { file }: SchemaOptions
 
 async function checkSchemas(
   modules: readonly string[],
-  { file, samples, store = process.env.HODISA_STORE }: SchemaOptions,
+  { file, samples, store = process.env.HODISA_STORE, schema }: SchemaOptions,
   context: Context,
 ): Promise<void> {
   const { definitions, record } = await loaded(modules)
@@ -75,7 +76,9 @@ async function checkSchemas(
   const found = compareRecords(before, record)
   for (const finding of found) await print(context, finding, () => findingLines(context, finding))
   const sampled =
-    store === undefined || store === '' ? [] : await samplesOf(store, definitions, modules, samples, context)
+    store === undefined || store === ''
+      ? []
+      : await samplesOf({ store, schema }, definitions, modules, samples, context)
   for (const one of sampled) await print(context, { sampled: one }, () => sampleLines(context, one))
   const breaking = found.filter(({ level }) => level === 'breaking').length
   const failing = sampled.filter(({ problems }) => problems.length > 0).length
@@ -95,15 +98,15 @@ async function loaded(
 }
 
 function samplesOf(
-  store: string,
+  place: Pick<OpenOptions, 'store' | 'schema'>,
   definitions: readonly AnyEventDefinition[],
   modules: readonly string[],
   most: number,
   context: Context,
 ): Promise<readonly Sampling[]> {
   const { terminal } = context
-  return withApp({ store }, terminal, (raw) =>
-    withApp({ store, events: definitions }, terminal, (app) =>
+  return withApp(place, terminal, (raw) =>
+    withApp({ ...place, events: definitions }, terminal, (app) =>
       sample({ raw, app }, context, { definitions, module: firstOf(modules), most }),
     ),
   )

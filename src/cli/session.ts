@@ -7,13 +7,14 @@ import type { Terminal } from './terminal.ts'
 
 interface GlobalOptions {
   readonly store?: string
+  readonly schema?: string
   readonly events?: readonly string[]
   readonly json?: boolean
   readonly yes?: boolean
 }
 
 type Work = (app: App, context: Context) => Promise<void>
-type Prepared = Omit<OpenOptions, 'store'> & { readonly work: Work }
+type Prepared = Omit<OpenOptions, 'store' | 'schema'> & { readonly work: Work }
 
 /** Ties commands to what they do: the store is opened when their arguments are known to be right, and closed in the end. */
 export function session(terminal: Terminal) {
@@ -22,16 +23,16 @@ export function session(terminal: Terminal) {
     prepare: (options: Options, args: readonly string[]) => Promise<Prepared>,
   ): void {
     command.action(async () => {
-      const { store, json = false, yes = false, events: modules } = command.optsWithGlobals<GlobalOptions>()
+      const { store, schema, json = false, yes = false, events: modules } = command.optsWithGlobals<GlobalOptions>()
       const { work, ...rest } = await prepare(command.opts<Options>(), command.args)
       const context = { terminal, json, yes }
       if (modules === undefined || rest.events !== undefined) {
-        await withApp({ store, ...rest }, terminal, (app) => work(app, context))
+        await withApp({ store, schema, ...rest }, terminal, (app) => work(app, context))
         return
       }
       const events = await definitionsIn(modules)
-      await withApp({ store, ...rest, events }, terminal, (app) =>
-        withApp({ store }, terminal, (raw) => work(app, { ...context, raw })),
+      await withApp({ store, schema, ...rest, events }, terminal, (app) =>
+        withApp({ store, schema }, terminal, (raw) => work(app, { ...context, raw })),
       )
     })
   }

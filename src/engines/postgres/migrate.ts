@@ -43,6 +43,20 @@ export async function migrate(database: Database, schema: string): Promise<void>
   )
 }
 
+/** @throws {HodisaError} `store-unavailable` where `migrate` would have something to do */
+export async function assertMigrated(database: Database, schema: string): Promise<void> {
+  const [first] = await database.session((session) => missing(session, schema))
+  if (first === undefined) return
+  const version = first.version - 1
+  const text =
+    version === 0 ? `there is no store in the schema ${schema}` : `the schema ${schema} is at version ${version}`
+  throw new HodisaError(
+    'store-unavailable',
+    `${text}: a program that may create it, and tables in it, must be started first`,
+    { schema, version, known: MIGRATIONS.length },
+  )
+}
+
 async function missing(session: Session, schema: string): Promise<readonly Migration[]> {
   const [table] = await session.query<[boolean]>('select to_regclass($1) is not null', [`${schema}.schema_versions`])
   if (table?.[0] !== true) return MIGRATIONS

@@ -4,7 +4,7 @@ import type { StoreHost } from '../../store/port.ts'
 import { Database } from './database.ts'
 import { makePool, type PostgresPool } from './driver.ts'
 import { Inlines } from './inlines.ts'
-import { migrate } from './migrate.ts'
+import { assertMigrated, migrate } from './migrate.ts'
 import { namesFor } from './names.ts'
 import { PostgresStore } from './store.ts'
 
@@ -23,6 +23,11 @@ export interface PostgresOptions {
   readonly connections?: number
   /** As `pg` takes it, for a URL that does not say: `true`, or `{ ca, cert, key, rejectUnauthorized }`. */
   readonly tls?: boolean | Readonly<Record<string, unknown>>
+  /**
+   * Makes the schema where it is missing, and brings it to this release; true by default. With false, for a user who may not create
+   * anything, opening rejects with `store-unavailable` where that is still to be done.
+   */
+  readonly migrate?: boolean
 }
 
 const FEWEST_CONNECTIONS = 5
@@ -34,7 +39,7 @@ export async function openStore(
   options: PostgresOptions,
   host: StoreHost,
 ): Promise<PostgresStore> {
-  const { schema = 'hodisa', tls } = options
+  const { schema = 'hodisa', tls, migrate: mayMigrate = true } = options
   const own = typeof target === 'string'
   const connections = own ? (options.connections ?? 10) : (target.options?.max ?? 10)
   const pool = own
@@ -52,7 +57,8 @@ export async function openStore(
   const database = new Database(pool, own, namesFor(schema), { where, clock: host.clock, busyTimeout })
   try {
     await assertServer(database)
-    await migrate(database, schema)
+    if (mayMigrate) await migrate(database, schema)
+    else await assertMigrated(database, schema)
     const inlines = new Inlines(database)
     await inlines.refresh()
     const [row] = await database.query<[string]>('select id from hodisa.identity')
@@ -90,7 +96,7 @@ export function assertTarget(
     )
   }
   if (typeof target === 'string') {
-    if (/^postgres(ql)?:\/\//.test(target) && URL.canParse(target)) return
+    if (isUrl(target)) return
     throw new HodisaError(
       'invalid-option',
       'postgres() takes a URL such as postgres://user:password@host:5432/database',
@@ -112,6 +118,16 @@ export function assertTarget(
         max,
       },
     )
+  }
+}
+
+function isUrl(text: string): boolean {
+  try {
+    const { username, password, pathname } = new URL(text)
+    decodeURIComponent(`${username}${password}${pathname}`)
+    return /^postgres(ql)?:\/\//.test(text)
+  } catch {
+    return false
   }
 }
 
