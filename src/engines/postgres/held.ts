@@ -18,6 +18,8 @@ export class Held {
   readonly #database: Database
   readonly #listener: HeldListener
   #connecting: Promise<{ client: PgClient; session: Session }> | undefined
+  /** What is under way: a connection does one thing after the other. */
+  #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(database: Database, listener: HeldListener = {}) {
@@ -27,12 +29,18 @@ export class Held {
 
   /** A statement in a transaction of its own; it must be safe to send twice. */
   query<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.#database.persistently(() => this.#once<Row>(sql, values))
+    return this.#database.persistently(() => this.#inTurn(() => this.#once<Row>(sql, values)))
   }
 
   /** Makes the connection without a statement. */
   async connect(): Promise<void> {
     await this.#connected()
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work)
+    this.#last = result.catch(() => undefined)
+    return result
   }
 
   async #once<Row extends readonly unknown[]>(sql: string, values: readonly unknown[]): Promise<Row[]> {

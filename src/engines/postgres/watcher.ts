@@ -83,7 +83,7 @@ export class Watcher implements HeldListener {
       if (channel === this.#channel) this.#notified(payload)
     })
     await session.raw({ text: `listen ${this.#channel}` })
-    void this.#tryOut(session)
+    void this.#tryOut()
     // Whatever was told while nobody listened.
     this.#tellSoon({ head: true, groups: true })
   }
@@ -95,7 +95,7 @@ export class Watcher implements HeldListener {
   }
 
   /** Whether what is told arrives: LISTEN itself succeeds everywhere. */
-  async #tryOut(session: Session): Promise<void> {
+  async #tryOut(): Promise<void> {
     const { clock, logger } = this.#host
     const arrived = await new Promise<boolean>((resolve) => {
       const cancel = clock.after(ECHO, () => resolve(false), true)
@@ -103,7 +103,7 @@ export class Watcher implements HeldListener {
         cancel()
         resolve(true)
       }
-      session.query('select pg_notify($1, $2)', [this.#channel, this.#echo]).catch(() => undefined)
+      this.#control?.query('select pg_notify($1, $2)', [this.#channel, this.#echo]).catch(() => undefined)
     })
     if (this.#cancel === undefined) return
     if (!arrived && this.#listening !== false) {

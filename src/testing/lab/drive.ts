@@ -1,11 +1,11 @@
-import { statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Child } from './child.ts'
 import { machineTime } from './faults.ts'
 import type { Fleet } from './fleet.ts'
 import type { Observer } from './observer.ts'
 import type { Plan, Step } from './plan.ts'
-import { holdStore, type StorePlace } from './stores.ts'
+import type { LatePublisher } from './publisher.ts'
+import type { LabPlace } from './stores.ts'
 
 /** What was done, beside the plan: not every fault finds its victim at work. */
 export interface Tally {
@@ -17,6 +17,18 @@ export interface Tally {
   outages: number
   holds: number
   fullDisks: number
+  restarts: number
+  terminated: number
+  /** Events whose transaction stayed open for long. */
+  late: number
+}
+
+export interface DriverParts {
+  readonly fleet: Fleet
+  readonly observer: Observer
+  readonly place: LabPlace
+  readonly signal: AbortSignal
+  readonly late: LatePublisher
 }
 
 /** How long a process has to come to the point where it is to die, before it is killed wherever it is. Ms. */
@@ -25,13 +37,18 @@ const READY_PATIENCE = 2_000
 
 /** Carries out a plan. Each fault runs beside the next; all of them are over when it resolves. */
 export class Driver {
-  readonly tally: Tally = { kills: 0, stalls: 0, blocks: 0, clockSteps: 0, outages: 0, holds: 0, fullDisks: 0 }
+  readonly tally: Tally = {
+    ...{ kills: 0, stalls: 0, blocks: 0, clockSteps: 0, outages: 0, holds: 0, fullDisks: 0 },
+    ...{ restarts: 0, terminated: 0, late: 0 },
+  }
   readonly #fleet: Fleet
   readonly #observer: Observer
-  readonly #place: StorePlace
+  readonly #place: LabPlace
+  readonly #late: LatePublisher
   readonly #signal: AbortSignal
 
-  constructor(fleet: Fleet, observer: Observer, place: StorePlace, signal: AbortSignal) {
+  constructor({ fleet, observer, place, signal, late }: DriverParts) {
+    this.#late = late
     this.#fleet = fleet
     this.#observer = observer
     this.#place = place
@@ -78,6 +95,12 @@ export class Driver {
         return this.#hold(step.for)
       case 'full-disk':
         return this.#fullDisk(step.slot, step.for)
+      case 'restart':
+        return this.#restart(step.how)
+      case 'terminate':
+        return this.#terminate(step.count)
+      case 'late':
+        return this.#publishLate(step.for)
     }
   }
 
@@ -115,7 +138,7 @@ export class Driver {
   }
 
   async #hold(ms: number): Promise<void> {
-    await holdStore(this.#place, ms).then(
+    await this.#place.hold(ms).then(
       () => this.tally.holds++,
       () => undefined, // the store was too busy to be held
     )
@@ -123,14 +146,31 @@ export class Driver {
 
   /** Its next life can write only as far as the files are long by now, and half of the log before the main file. */
   async #fullDisk(slot: number, ms: number): Promise<void> {
+    const size = this.#place.fileSize?.()
     const child = await this.#ready(slot)
-    if (child === undefined) return
-    this.#fleet.limitFiles(slot, Math.ceil(statSync(this.#place.at).size / 2 / 1_024) + 512)
+    if (child === undefined || size === undefined) return
+    this.#fleet.limitFiles(slot, Math.ceil(size / 2 / 1_024) + 512)
     await this.#kill(child, 'anywhere', 1)
     this.tally.fullDisks++
     await this.#wait(ms)
     this.#fleet.limitFiles(slot, undefined)
     await this.#kill(this.#fleet.slot(slot), 'anywhere', 1)
+  }
+
+  async #restart(how: 'fast' | 'immediate'): Promise<void> {
+    if (this.#place.restartServer === undefined) return
+    await this.#place.restartServer(how)
+    this.tally.restarts++
+  }
+
+  async #terminate(count: number): Promise<void> {
+    // The server may be on its way down or up.
+    this.tally.terminated += (await this.#place.terminateBackends?.(count).catch(() => 0)) ?? 0
+  }
+
+  /** A restart of the server ends the transaction: then it was never acknowledged. */
+  async #publishLate(ms: number): Promise<void> {
+    if (await this.#late(this.#place, ms).catch(() => false)) this.tally.late++
   }
 
   /** The process in a slot once it is at work; undefined where it does not come up in time or is on its way out. */

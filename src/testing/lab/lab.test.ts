@@ -45,8 +45,8 @@ describe('the laboratory', () => {
   })
 
   test('says what it cannot do', async () => {
-    await expect(lab({ store: 'postgres' })).rejects.toThrow(HodisaError)
-    await expect(lab({ store: 'postgres' })).rejects.toThrow(/PostgreSQL yet/)
+    await expect(lab({ store: 'nats' as 'sqlite' })).rejects.toThrow(HodisaError)
+    await expect(lab({ store: 'nats' as 'sqlite' })).rejects.toThrow(/no store nats/)
     await expect(lab({ minutes: 0 })).rejects.toThrow(/minutes/)
     await expect(lab({ worker: new URL('./random.ts', import.meta.url) })).rejects.toThrow(
       /must export events, services/,

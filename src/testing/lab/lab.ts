@@ -13,7 +13,8 @@ import type { History, Violation } from './history.ts'
 import { loadModule } from './module.ts'
 import { Observer } from './observer.ts'
 import { makePlan, type Plan } from './plan.ts'
-import { assertStore, effectsTable, type StoreName, storeAt } from './stores.ts'
+import { latePublications } from './publisher.ts'
+import { assertStore, labStore, type StoreName } from './stores.ts'
 
 export interface LabOptions {
   /** The module to run, see {@link LabModule}; the laboratory's own by default. */
@@ -22,7 +23,7 @@ export interface LabOptions {
   readonly seed?: number
   /** About how long it takes, in minutes; half a minute by default. The faults take 6 s at least, the rest at the end comes on top. */
   readonly minutes?: number
-  /** `'sqlite'` by default. */
+  /** `'sqlite'` by default; for `'postgres'` it starts a server of its own. */
   readonly store?: StoreName
   /** A plan of your own instead of a seeded one. */
   readonly plan?: Plan
@@ -60,24 +61,28 @@ export async function lab(options: LabOptions = {}): Promise<LabResult> {
   if (!(minutes > 0 && minutes <= 24 * 60)) throw invalid('minutes', 'a number above 0')
   const worker = options.worker ?? new URL(`./workload${import.meta.url.slice(-3)}`, import.meta.url)
   const module = await loadModule(worker)
-  const plan = options.plan ?? makePlan(seed, minutes)
+  const plan = options.plan ?? makePlan(seed, minutes, store)
   const folder = await mkdtemp(join(tmpdir(), 'hodisa-lab-'))
-  const place = { store, at: join(folder, 'store.db') }
-  const fleet = new Fleet({ folder, place, worker: String(worker), seed }, plan, options.env ?? {})
+  const { prepare, factory, durability, effectsTable } = labStore(store)
+  const place = await prepare(folder)
+  const storeAt = factory(place.at)
+  const setup = { folder, place: { store, at: place.at }, worker: String(worker), seed }
+  const fleet = new Fleet(setup, plan, options.env ?? {})
   const end = () => fleet.killAll()
   process.once('exit', end)
   let keep = false
   try {
     const deaths = await migrationDeaths(fleet)
-    const app = await hodisa({ source: 'lab', store: storeAt(place), events: module.events, durability: 'os' })
-    const reader = await storeAt(place).open({ clock: systemClock, logger: quiet, durability: 'os' })
+    const app = await hodisa({ source: 'lab', store: storeAt, events: module.events, durability, logger: quiet })
+    const reader = await storeAt.open({ clock: systemClock, logger: quiet, durability })
     const observer = new Observer(reader)
     try {
-      await app.transaction((tx) => effectsTable(place, tx))
+      await app.transaction((tx) => effectsTable(tx))
       await module.prepare?.(app)
       fleet.publish()
       observer.start()
-      const driver = new Driver(fleet, observer, place, signal)
+      const late = latePublications(app, module, seed, folder)
+      const driver = new Driver({ fleet, observer, place, signal, late })
       await driver.run(plan)
       await fleet.stopPublishers()
       fleet.scale(3)
@@ -99,6 +104,7 @@ export async function lab(options: LabOptions = {}): Promise<LabResult> {
     fleet.killAll()
     await Promise.all(fleet.lives.map(({ gone }) => gone))
     process.off('exit', end)
+    await place.close()
     if (!keep) await rm(folder, { recursive: true, force: true })
   }
 }

@@ -1,5 +1,6 @@
 import { KILL_POINTS, type KillPoint } from './faults.ts'
 import { between, pick, seededRandom } from './random.ts'
+import type { StoreName } from './stores.ts'
 
 /** One fault, or one change in the number of processes, at a time from the start in ms. Slots are places for processes. */
 export type Step = { readonly at: number } & (
@@ -19,6 +20,12 @@ export type Step = { readonly at: number } & (
   | { readonly do: 'hold'; readonly for: number }
   /** A process whose files may not grow any more: its disk is full in earnest. */
   | { readonly do: 'full-disk'; readonly slot: number; readonly for: number }
+  /** Of the server, where the store has one: as it should be, or like a crash. */
+  | { readonly do: 'restart'; readonly how: 'fast' | 'immediate' }
+  /** Connections are ended by the server. */
+  | { readonly do: 'terminate'; readonly count: number }
+  /** A publication in a transaction that stays open. */
+  | { readonly do: 'late'; readonly for: number }
 )
 
 export interface Plan {
@@ -46,7 +53,7 @@ const PUBLISHER_POINTS = ['append.before', 'append.after', 'commit.before', 'com
 const SERVICE_POINTS = KILL_POINTS.filter((point) => !point.startsWith('migration') && !point.startsWith('append'))
 
 /** The same plan for the same seed and time. */
-export function makePlan(seed: number, minutes: number): Plan {
+export function makePlan(seed: number, minutes: number, store: StoreName = 'sqlite'): Plan {
   const duration = Math.max(SHORTEST, minutes * 60_000 - REST)
   const random = seededRandom(seed)
   const scales = scaling(random, duration)
@@ -54,6 +61,7 @@ export function makePlan(seed: number, minutes: number): Plan {
   const steps: Step[] = scales.map(({ at, to }) => ({ at, do: 'scale', to }))
   steps.push(...stops(random, duration, scales, busy))
   steps.push(...others(random, duration, busy), ...kills(random, duration, busy))
+  if (store === 'postgres') steps.push(...ofServer(random, duration))
   steps.sort((one, other) => one.at - other.at)
   return { duration, publishers: PUBLISHERS, perSecond: 40, most: Number.MAX_SAFE_INTEGER, steps }
 }
@@ -147,6 +155,26 @@ function others(random: () => number, duration: number, busy: Busy): Step[] {
       steps.push({ at, do: 'outage', slots: [slot], code, for: long })
     } else steps.push({ at, do: kind, slot, for: long })
   }
+  return steps
+}
+
+/**
+ * What befalls a server. Transactions that stay open are short, and at times undone, while it is restarted; after that one of them
+ * stays open for all the rest.
+ */
+function ofServer(random: () => number, duration: number): Step[] {
+  const steps: Step[] = []
+  const calm = duration * 0.6
+  for (let at = 6_000; at < calm; at += between(random, 5_500, 8_500)) {
+    steps.push({ at, do: 'restart', how: random() < 0.5 ? 'fast' : 'immediate' })
+  }
+  for (let at = 3_500; at < duration; at += between(random, 1_500, 3_000)) {
+    steps.push({ at, do: 'terminate', count: between(random, 1, 3) })
+  }
+  for (let at = 2_500; at < duration - 8_000; at += between(random, 3_000, 6_000)) {
+    steps.push({ at, do: 'late', for: between(random, 1_000, 8_000) })
+  }
+  steps.push({ at: calm + 5_000, do: 'late', for: Math.max(1_000, duration - calm - 6_000) })
   return steps
 }
 

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { App } from '../../app-types.ts'
 import type { NewEvent } from '../../event/types.ts'
-import type { Lines } from './lines.ts'
+import type { Receipt } from '../../store/events.ts'
+import { Lines, linesFile } from './lines.ts'
 import type { LabModule } from './module.ts'
 import { seededRandom } from './random.ts'
+import type { LabPlace } from './stores.ts'
 import type { WorkerSetup } from './worker.ts'
 
 /** One in so many publications is made again, with the same ids. */
@@ -55,8 +57,38 @@ export async function publishAll(
   if (goesOn) await stopped
 }
 
+/** Publishes in a transaction that stays open for `ms`; tells whether it was committed. */
+export type LatePublisher = (place: LabPlace, ms: number) => Promise<boolean>
+
+/** Numbers of publications in transactions that stay open, apart from all others. */
+const LATE = 1_000_000_000
+
+export function latePublications(app: App, module: LabModule, seed: number, folder: string): LatePublisher {
+  let last = LATE
+  return async (place, ms) => {
+    if (place.publishLate === undefined) return false
+    const number = last++
+    const told: Receipt[] = []
+    const events = publication(module, seed, number).map((event) => onStream(event, `late-${number}`))
+    const publish = async (outbox: ReturnType<App['outbox']>) => {
+      told.push(await outbox.publish(events))
+    }
+    await place.publishLate(app, publish, ms)
+    const lines = new Lines(linesFile(folder, `late.${number}`))
+    for (const { ids, streams, duplicate } of told) lines.write(['a', number, ids, streams, duplicate])
+    lines.close()
+    return true
+  }
+}
+
 /** The events of a number: the same whenever they are made. */
 function publication(module: LabModule, seed: number, number: number): NewEvent[] {
   const made = [module.workload(number, seededRandom(seed * 1_000_003 + number))].flat()
   return made.map((event, index) => ({ ...event, extras: { ...event.extras, id: `lab-${number}-${index}` } }))
+}
+
+/** Apart from all others, who would wait for it. */
+function onStream(event: NewEvent, stream: string): NewEvent {
+  const { key: _, ...extras } = event.extras ?? {}
+  return { ...event, extras: { ...extras, stream } }
 }

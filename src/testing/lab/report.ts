@@ -10,6 +10,8 @@ export interface Figures {
   readonly seed: number
   readonly kills: number
   readonly stalls: number
+  readonly restarts: number
+  readonly terminated: number
   readonly acknowledged: number
   readonly lost: number
   readonly duplicateEffects: number
@@ -25,6 +27,8 @@ export function figuresOf({ seed, tally, history, violations }: LabResult): Figu
     seed,
     kills: tally.kills,
     stalls: tally.stalls,
+    restarts: tally.restarts,
+    terminated: tally.terminated,
     acknowledged: new Set(history.acknowledged.flatMap(({ ids }) => ids)).size,
     lost: count(LOST),
     duplicateEffects: count(DUPLICATES),
@@ -45,6 +49,11 @@ export function summary(result: LabResult, repeat: string): string {
     `${tally.kills} kills, of them at named points: ${points.join(', ') || 'none'}`,
     `${tally.stalls} processes frozen past their lease, ${tally.blocks} event loops blocked, ${tally.clockSteps} clocks moved by an hour`,
     `${tally.outages} outages of the store, ${tally.holds} times it was locked, ${tally.fullDisks} full disks`,
+    ...(tally.restarts + tally.terminated + tally.late > 0
+      ? [
+          `${tally.restarts} restarts of the server, ${tally.terminated} connections ended by it, ${tally.late} transactions left open for long`,
+        ]
+      : []),
     `${figures.acknowledged} events acknowledged, ${history.log.length} in the log, ${history.effects.length} effects committed`,
     `${history.runs.length} handler runs, ${again} of them again; ${history.takeovers.length} takeovers, the longest ${figures.maxTakeoverSeconds} s`,
     '',

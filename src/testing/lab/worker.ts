@@ -12,7 +12,7 @@ import { instrumented } from './instrument.ts'
 import { Lines, linesFile } from './lines.ts'
 import { loadModule } from './module.ts'
 import { publishAll } from './publisher.ts'
-import { enginePoints, type StorePlace, storeAt } from './stores.ts'
+import { labStore, type StorePlace } from './stores.ts'
 
 export interface WorkerSetup {
   readonly name: string
@@ -40,7 +40,8 @@ process.on('message', (command: Command) => {
   else faults.obey(command)
 })
 if (setup.die !== undefined) faults.obey({ do: 'die', point: setup.die, call: 1 })
-enginePoints(setup.place, faults)
+const { factory, durability, points } = labStore(setup.place.store)
+await points(faults)
 
 const module = await loadModule(setup.worker)
 try {
@@ -57,9 +58,9 @@ process.disconnect?.()
 async function run(): Promise<void> {
   const app = await hodisa({
     source: setup.name,
-    store: faultyStore(wrapped(storeAt(setup.place)), faults, lines),
+    store: faultyStore(wrapped(factory(setup.place.at)), faults, lines),
     events: module.events,
-    durability: 'os', // a kill takes nothing from the operating system; a power cut is not tried here
+    durability,
     clock: faults.clock(module.wrapClock?.(systemClock) ?? systemClock),
     logger: logger(),
   })
