@@ -1,11 +1,11 @@
 /*
- * Emmett at work: `node emmett-process.ts <file> <task>`, started by emmett.ts, which gets the figures as a message.
+ * Emmett at work: `node emmett-process.ts <engine> <file or URL> <task>`, started by emmett.ts, which gets the figures as a message.
  */
 import type { EmmettTask } from './emmett.ts'
 import { now, paced, rate } from './measure.ts'
 import { evolve, NOTHING, type Order, order, streamOf, TYPE } from './sample.ts'
 
-/** As much of Emmett's SQLite store as is measured. */
+/** As much of Emmett's stores as is measured. */
 interface EmmettStore {
   appendToStream(stream: string, events: readonly EmmettEvent[]): Promise<unknown>
   aggregateStream<State>(
@@ -16,13 +16,18 @@ interface EmmettStore {
   schema: { migrate(): Promise<void> }
 }
 
+interface ProcessorOptions {
+  processorId: string
+  startFrom: 'CURRENT'
+  eachMessage(event: EmmettEvent): void | Promise<void>
+  stopAfter?(event: EmmettEvent): boolean
+}
+
 interface EmmettConsumer {
-  processor(options: {
-    processorId: string
-    startFrom: 'CURRENT'
-    eachMessage(event: EmmettEvent): void | Promise<void>
-    stopAfter?(event: EmmettEvent): boolean
-  }): unknown
+  /** Its name in the SQLite store. */
+  processor?(options: ProcessorOptions): unknown
+  /** Its name in the PostgreSQL store. */
+  reactor?(options: ProcessorOptions): unknown
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -32,19 +37,33 @@ interface EmmettEvent {
   readonly data: unknown
 }
 
-interface EmmettModule {
+interface SqliteModule {
   getSQLiteEventStore(options: { fileName: string }): EmmettStore
+}
+
+interface PostgresModule {
+  getPostgreSQLEventStore(url: string): EmmettStore
 }
 
 /** Events of one write while a log is filled, and of a consumer's page. */
 const BATCH = 500
 
-const [, , fileName = '', text = ''] = process.argv
-const peer = '@event-driven-io/emmett-sqlite' // not a literal type: the type check does without it
-const { getSQLiteEventStore }: EmmettModule = await import(peer)
-const store = getSQLiteEventStore({ fileName })
+const [, , engine = '', location = '', text = ''] = process.argv
+const store = engine === 'sqlite' ? await sqliteStore() : await postgresStore()
 await store.schema.migrate()
 process.send?.(await run(JSON.parse(text)), () => process.exit())
+
+async function sqliteStore(): Promise<EmmettStore> {
+  const peer = '@event-driven-io/emmett-sqlite' // not a literal type: the type check does without it
+  const { getSQLiteEventStore }: SqliteModule = await import(peer)
+  return getSQLiteEventStore({ fileName: location })
+}
+
+async function postgresStore(): Promise<EmmettStore> {
+  const peer = '@event-driven-io/emmett-postgresql' // as above
+  const { getPostgreSQLEventStore }: PostgresModule = await import(peer)
+  return getPostgreSQLEventStore(location)
+}
 
 function run(task: EmmettTask): Promise<number[]> {
   switch (task.what) {
@@ -62,10 +81,10 @@ function run(task: EmmettTask): Promise<number[]> {
 /** For so long as was asked, rather than so many: nobody knows how many. */
 async function append({ callers, ms }: { callers: number; ms: number }): Promise<number[]> {
   const start = performance.now()
-  let recorded = 0
+  let [begun, recorded] = [0, 0]
   const caller = async () => {
     while (performance.now() < start + ms) {
-      const data = order(recorded)
+      const data = order(begun++) // callers write to streams of their own, as those of the others do
       await store.appendToStream(streamOf(data), [{ type: TYPE, data }])
       recorded++
     }
@@ -126,6 +145,8 @@ async function fill(stream: string, events: number): Promise<void> {
 
 function consumes(eachMessage: (event: EmmettEvent) => void, stopAfter: () => boolean): EmmettConsumer {
   const consumer = store.consumer({ pulling: { batchSize: BATCH, pullingFrequencyInMs: 1 } })
-  consumer.processor({ processorId: 'bench', startFrom: 'CURRENT', eachMessage, stopAfter })
+  const options: ProcessorOptions = { processorId: 'bench', startFrom: 'CURRENT', eachMessage, stopAfter }
+  if (consumer.processor === undefined) consumer.reactor?.(options)
+  else consumer.processor(options)
   return consumer
 }

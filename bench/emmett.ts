@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { EngineName } from './engine.ts'
 import { installPeers } from './peers.ts'
 
 /** What Emmett is measured at. */
@@ -17,15 +18,12 @@ const LONGEST = 60_000
  * Runs a task in a process of its own, because an error that Emmett does not handle ends the process, and because it writes to
  * the console. Rejects where Emmett cannot be installed or built, or does not survive the task.
  */
-export async function emmett(task: EmmettTask, folder: string): Promise<readonly number[]> {
+export async function emmett(engine: EngineName, place: string, task: EmmettTask): Promise<readonly number[]> {
   installPeers()
-  const child = fork(
-    join(import.meta.dirname, 'emmett-process.ts'),
-    [join(folder, 'emmett.db'), JSON.stringify(task)],
-    {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    },
-  )
+  const location = engine === 'sqlite' ? join(place, 'emmett.db') : place
+  const child = fork(join(import.meta.dirname, 'emmett-process.ts'), [engine, location, JSON.stringify(task)], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
   let [result, complaint]: [readonly number[] | undefined, string] = [undefined, '']
   child.on('message', (message) => (result = message as readonly number[]))
   child.stderr?.on('data', (text) => (complaint += text))

@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Engine } from './engine.ts'
 
 /** What somebody reached, and how. */
 export interface Row {
@@ -23,13 +24,16 @@ export interface Report {
 }
 
 export interface Settings {
+  readonly engine: Engine
   /** Fewer events and rounds: to see that all works, not to compare. */
   readonly quick: boolean
+  /** Leaves out all rows but those whose name begins so; empty for all of them. */
+  readonly only: readonly string[]
 }
 
-/** Somebody to be measured: each round returns the value reached in it. */
+/** Somebody to be measured: each round, in a place of its own, returns the value reached in it. */
 export interface Contender extends Omit<Row, 'value'> {
-  round(folder: string): Promise<number>
+  round(place: string): Promise<number>
 }
 
 // Not the system's temporary folder, which may lie in memory, where fsync costs nothing.
@@ -47,17 +51,19 @@ export async function inFolder<Result>(work: (folder: string) => Promise<Result>
 }
 
 /**
- * All contenders, one after the other, round by round, each time in a fresh folder, so that whatever else the machine does meets
+ * All contenders, one after the other, round by round, each time in a fresh place, so that whatever else the machine does meets
  * all of them. The first round warms up and does not count; of the others the median does.
  */
-export async function compete(contenders: readonly Contender[], rounds: number): Promise<Row[]> {
-  const values = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]))
+export async function compete(settings: Settings, contenders: readonly Contender[], rounds: number): Promise<Row[]> {
+  const { engine } = settings
+  const wanted = chosen(settings, contenders)
+  const values = new Map<Contender, number[]>(wanted.map((contender) => [contender, []]))
   const failures = new Map<Contender, string>()
   for (let round = 0; round <= rounds; round++) {
     for (const [contender, reached] of values) {
       if (failures.has(contender)) continue
       try {
-        const value = await inFolder((folder) => contender.round(folder))
+        const value = await engine.fresh((place) => contender.round(place))
         if (round > 0) reached.push(value)
       } catch (error) {
         failures.set(contender, `failed: ${firstLine(error)}`)
@@ -69,6 +75,11 @@ export async function compete(contenders: readonly Contender[], rounds: number):
     const failure = failures.get(contender)
     return failure === undefined ? { ...row, value: percentile(reached, 0.5) } : { ...row, value: null, note: failure }
   })
+}
+
+/** The rows that are asked for. */
+export function chosen<Of extends { readonly who: string }>({ only }: Settings, rows: readonly Of[]): readonly Of[] {
+  return only.length === 0 ? rows : rows.filter(({ who }) => only.some((start) => who.startsWith(start)))
 }
 
 /** Events a second. */
@@ -115,7 +126,7 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /** The figure of those who give one. */
-export function only(figures: readonly number[]): number {
+export function single(figures: readonly number[]): number {
   return figures[0] ?? Number.NaN
 }
 

@@ -1,32 +1,67 @@
+import type { Aim } from './engine.ts'
 import type { Report, Row } from './measure.ts'
+
+/** An aim and how far it was reached. */
+export interface Reached extends Aim {
+  readonly reached: number
+  readonly met: boolean
+}
+
+/** Leaves out those whose rows were not measured. */
+export function reachedAims({ rows }: Report, aims: readonly Aim[]): readonly Reached[] {
+  return aims.flatMap((aim) => {
+    const { who, of, to, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = aim
+    const row = rows.find((each) => each.who === who)
+    const value = of === 'p99' ? row?.p99 : row?.value
+    const other = to === undefined ? 1 : rows.find((each) => each.who === to)?.value
+    if (!value || !other) return []
+    const reached = value / other
+    return [{ ...aim, reached, met: reached >= least && reached <= most }]
+  })
+}
+
+/** The aims as a person reads them. */
+export function aimLines(aims: readonly Reached[], unit: string): string {
+  return aims
+    .map(({ who, of, to, least, most, reached, met }) => {
+      const what = `${who}${of === undefined ? '' : ` ${of}`}${to === undefined ? '' : ` to ${to}`}`
+      const bound = least === undefined ? `at most ${most}` : `at least ${least.toLocaleString('en')}`
+      const measure = to === undefined ? ` ${unit.split(' ', 1).join()}` : ''
+      return `${met ? 'met   ' : 'missed'}  ${what}: ${digits(reached)}${measure}, the aim is ${bound}`
+    })
+    .join('\n')
+}
+
+interface Column {
+  readonly title: string
+  readonly right?: boolean
+  text(row: Row): string
+}
 
 /** The rows as a person reads them. */
 export function table({ unit, rows }: Report): string {
-  const percentiles = rows.some((row) => row.p99 !== undefined)
-  const head = ['who', unit, ...(percentiles ? ['p99'] : []), 'to raw', 'durability', 'note']
-  const lines = rows.map((row) => {
-    const ratio = ratioOf(row, rows)
-    return [
-      row.who,
-      row.value === null ? '–' : digits(row.value),
-      ...(percentiles ? [row.p99 === undefined ? '' : digits(row.p99)] : []),
-      ratio === undefined ? '' : ratio.toFixed(2),
-      row.durability ?? '',
-      row.note ?? '',
-    ]
-  })
-  const widths = head.map((title, column) =>
-    Math.max(...[title, ...lines.map((line) => line[column] ?? '')].map((text) => text.length)),
-  )
-  const right = new Set(percentiles ? [1, 2, 3] : [1, 2])
-  const render = (line: readonly string[]) =>
-    line
-      .map((text, column) =>
-        right.has(column) ? text.padStart(widths[column] ?? 0) : text.padEnd(widths[column] ?? 0),
-      )
+  const ratio = (row: Row) => ratioOf(row, rows)?.toFixed(2) ?? ''
+  const columns: readonly Column[] = [
+    { title: 'who', text: ({ who }) => who },
+    { title: unit, right: true, text: ({ value }) => (value === null ? '–' : digits(value)) },
+    { title: 'p99', right: true, text: ({ p99 }) => (p99 === undefined ? '' : digits(p99)) },
+    { title: 'to raw', right: true, text: ratio },
+    { title: 'durability', text: ({ durability = '' }) => durability },
+    { title: 'note', text: ({ note = '' }) => note },
+  ]
+  const used = columns.filter(({ text }) => rows.some((row) => text(row) !== ''))
+  const widths = used.map(({ title, text }) => Math.max(title.length, ...rows.map((row) => text(row).length)))
+  const line = (textOf: (column: Column, width: number) => string) =>
+    used
+      .map((column, index) => {
+        const width = widths[index] ?? 0
+        const text = textOf(column, width)
+        return column.right ? text.padStart(width) : text.padEnd(width)
+      })
       .join('  ')
       .trimEnd()
-  return [head, widths.map((width) => '─'.repeat(width)), ...lines].map(render).join('\n')
+  const lines = rows.map((row) => line(({ text }) => text(row)))
+  return [line(({ title }) => title), line((_, width) => '─'.repeat(width)), ...lines].join('\n')
 }
 
 /** Of the row that this one is compared with. */

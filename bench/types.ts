@@ -9,7 +9,8 @@ const FOLDS = 100
 const ROOT = dirname(import.meta.dirname)
 
 /** Seconds that TypeScript takes to check a generated program of 500 events. */
-export async function types({ quick }: Settings): Promise<Report> {
+export async function types(settings: Settings): Promise<Report> {
+  const { quick } = settings
   const contenders: Contender[] = [
     {
       who: 'hodisa',
@@ -22,7 +23,7 @@ export async function types({ quick }: Settings): Promise<Report> {
       round: async (folder) => check(folder, [...definitions(false), ...folds('Plain<typeof ', '>')]),
     },
   ]
-  return { bench: 'types', unit: 's check time', rows: await compete(contenders, quick ? 1 : 3) }
+  return { bench: 'types', unit: 's check time', rows: await compete(settings, contenders, quick ? 1 : 3) }
 }
 
 function each<Line>(count: number, line: (index: number) => Line): Line[] {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { order, STREAMS, streamOf, TYPE } from './sample.ts'
+import { order, STREAMS, streamOf, TYPE } from '../sample.ts'
 
 /** The driver alone, with a table of events and one of streams: what there is to reach. */
 export class Raw {
