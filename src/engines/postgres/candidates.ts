@@ -1,6 +1,6 @@
 import type { LogQuery } from '../../store/port.ts'
 import type { Database } from './database.ts'
-import { conditionsOf, Values } from './log-filter.ts'
+import { conditionsOf, isStorable, Values } from './log-filter.ts'
 import { PLACE } from './log-reader.sql.ts'
 import type { Scale } from './log-reader-scale.ts'
 import { type BoundedRow, boundedColumns } from './rows.ts'
@@ -67,7 +67,7 @@ function sourceOf({ key, streams, correlationId, causationId }: LogQuery): Sourc
 function lookups([kind, value]: Source, values: Values): readonly string[] {
   // One by one: for an array the server may read the whole table, not knowing how many it has.
   if (kind === 'streams') {
-    const names = values.add([...new Set(value)], 'text[]')
+    const names = values.add([...new Set(value.filter(isStorable))], 'text[]')
     return [`unnest(${names}) g (name) cross join lateral (select * from hodisa.events where stream = g.name limit`]
   }
   const given = values.add(value, 'text')

@@ -16,8 +16,15 @@ export class Values {
 const MOST_PATTERNS = 32
 
 /** Whether nothing at all can match. */
-export function matchesNothing({ types, buckets, streams }: LogFilter): boolean {
-  return types?.length === 0 || buckets?.size === 0 || streams?.length === 0
+export function matchesNothing({ types, buckets, streams, ...named }: LogFilter): boolean {
+  const { key = '', correlationId = '', causationId = '' } = named
+  const known = streams === undefined || streams.some(isStorable)
+  return types?.length === 0 || buckets?.size === 0 || !known || ![key, correlationId, causationId].every(isStorable)
+}
+
+/** The server refuses to be asked for text that it cannot hold. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0')
 }
 
 /** Whether {@link conditionsOf} lets through types that do not match. */
@@ -41,7 +48,7 @@ export function conditionsOf(filter: LogFilter, values: Values): readonly string
     conditions.push(`(correlation_id = ${value} or correlation_id is null and id = ${value})`)
   }
   if (causationId !== undefined) conditions.push(`causation_id = ${values.add(causationId, 'text')}`)
-  if (streams !== undefined) conditions.push(`stream = any (${values.add([...streams], 'text[]')})`)
+  if (streams !== undefined) conditions.push(`stream = any (${values.add(streams.filter(isStorable), 'text[]')})`)
   if (key !== undefined) conditions.push(`coalesce(stream, key, id) = ${values.add(key, 'text')}`)
   return conditions
 }

@@ -79,8 +79,8 @@ const filters: Record<string, fc.Arbitrary<LogFilter>> = {
   buckets: fc.record({ buckets: fc.subarray(Array.from({ length: 256 }, (_, n) => n)).map((each) => new Set(each)) }),
   correlation: fc.record({ correlationId: fc.oneof(fc.constantFrom(...IDS), ownIds) }),
   causation: fc.record({ causationId: fc.constantFrom(...IDS) }),
-  streams: fc.record({ streams: fc.array(fc.constantFrom(...NAMES, 'none-1'), { maxLength: 3 }) }),
-  key: fc.record({ key: fc.oneof(fc.constantFrom(...NAMES), ownIds) }),
+  streams: fc.record({ streams: fc.array(fc.constantFrom(...NAMES, 'none-1', 'nul\0'), { maxLength: 3 }) }),
+  key: fc.record({ key: fc.oneof(fc.constantFrom(...NAMES, 'nul\0'), ownIds) }),
 }
 
 const query: fc.Arbitrary<LogQuery> = fc

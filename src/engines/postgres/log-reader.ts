@@ -4,7 +4,7 @@ import { anyType } from '../../store/log-matcher.ts'
 import type { LogPage, LogQuery, StreamQuery } from '../../store/port.ts'
 import { Candidates, type Range } from './candidates.ts'
 import type { Database } from './database.ts'
-import { conditionsOf, isLoose, matchesNothing, Values } from './log-filter.ts'
+import { conditionsOf, isLoose, isStorable, matchesNothing, Values } from './log-filter.ts'
 import { BY_IDS, DATA, HEAD, OLDEST, POSITION_AT, RESOLVE, rangeSql } from './log-reader.sql.ts'
 import { Scale } from './log-reader-scale.ts'
 import { type BoundedRow, boundedColumns, fill, isPlaced, isWhole, type LooseRow, toEvent } from './rows.ts'
@@ -55,10 +55,11 @@ export class LogReader {
   }
 
   async byIds(ids: readonly string[]): Promise<Found> {
-    const asked = [...new Set(ids)].filter((id) => !id.includes('\0'))
+    const asked = [...new Set(ids)].filter(isStorable)
     if (asked.length === 0) return { events: [], unplaced: false }
     const rows = await this.#rows<LooseRow>(BY_IDS, [asked])
     const placed = rows.filter(isPlaced)
+    this.#scale.saw(placed[0]?.[0] ?? 0)
     return { events: placed.map(toEvent), unplaced: placed.length < rows.length }
   }
 
@@ -71,6 +72,7 @@ export class LogReader {
       if (start === null) return undefined
       if (ordinal !== null) places.push({ bucket, type, position: start + ordinal })
     }
+    this.#scale.saw(places.at(-1)?.position ?? 0)
     return places
   }
 

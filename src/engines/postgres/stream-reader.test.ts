@@ -67,8 +67,10 @@ describeOnPostgres('the reader of streams', () => {
     await writeLog(database, [{ batch: 1, recordedAt: 1, events: [{ stream: 'a-1' }, { stream: 'a-1' }] }])
     const reader = new LogReader(database)
     expect(await reader.streamRevision('a-1')).toBe(2)
-    expect(await reader.streamRevision('a-2')).toBe(0)
-    expect(await reader.readStream({ stream: 'a-2', limit: 10 })).toEqual({ events: [], unplaced: false })
+    for (const stream of ['a-2', 'a-1\0']) {
+      expect(await reader.streamRevision(stream)).toBe(0)
+      expect(await reader.readStream({ stream, limit: 10 })).toEqual({ events: [], unplaced: false })
+    }
   })
 
   test('by id gives what has a position, and tells of what has none', async () => {

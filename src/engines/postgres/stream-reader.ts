@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../../store/events.ts'
 import type { StreamQuery } from '../../store/port.ts'
 import type { Database } from './database.ts'
+import { isStorable } from './log-filter.ts'
 import { PLACE } from './log-reader.sql.ts'
 import type { Scale } from './log-reader-scale.ts'
 import { EVENT_COLUMNS, isPlaced, type LooseRow, toEvent } from './rows.ts'
@@ -54,6 +55,7 @@ export class StreamReader {
   }
 
   async revision(stream: string): Promise<number> {
+    if (!isStorable(stream)) return 0
     const [row] = await this.#database.query<[number]>(this.#scale.of(REVISION), [stream])
     return row?.[0] ?? 0
   }
@@ -61,6 +63,7 @@ export class StreamReader {
   /** Full pages of events that have a position. */
   async read(query: StreamQuery): Promise<Found> {
     const { stream, limit, recordedUntil = Number.POSITIVE_INFINITY, backwards = false } = query
+    if (!isStorable(stream)) return { events: [], unplaced: false }
     const low = Math.max(1, query.from ?? 1)
     let high = Math.min(Number.MAX_SAFE_INTEGER, query.to ?? Number.MAX_SAFE_INTEGER)
     if (backwards && Number.isFinite(recordedUntil))
