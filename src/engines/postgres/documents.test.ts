@@ -82,6 +82,21 @@ describeOnPostgres('a collection that another process changes', () => {
     expect(await one.documents.list()).toEqual([])
   })
 
+  test('is not dropped under a write to several, of which another one has to be waited for', async () => {
+    const { one, other, client, schema, waiting } = await documentStores()
+    await one.documents.define({ name: 'before.it', indexes: [] })
+    const several = [{ collection: 'before.it', id: 'x', data: '1' }, put('a')]
+    await one.documents.write(several)
+    await client.query(`begin; select from ${schema}.documents_2 for update`)
+    const written = one.documents.write(several)
+    await until(async () => (await waiting()) === 1)
+    const dropped = other.documents.drop(ORDERS)
+    await until(async () => (await waiting()) === 2)
+    await client.query('commit')
+    await Promise.all([written, dropped])
+    expect((await one.documents.list()).map(({ name }) => name)).toEqual(['before.it'])
+  })
+
   test('cannot be made by a user who may not make tables, and the error says so', async () => {
     const { url, schema, client } = await documentStores()
     const role = newName('role_')
