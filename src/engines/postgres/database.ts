@@ -37,6 +37,8 @@ export class Database {
     this.patience = patience
     // Of a connection that idles in the pool: it is replaced. Without a listener it would end the process.
     pool.on('error', () => undefined)
+    // The same for one that is just being handed over: the server may end it together with its last answer.
+    pool.on('connect', (client) => (client as PgClient).on('error', () => undefined))
   }
 
   /** A statement in a transaction of its own that may be sent twice; after a lost connection it is. */

@@ -29,6 +29,7 @@ export interface PostgresPool {
   connect(): Promise<unknown>
   end(): Promise<unknown>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: unknown) => void): unknown
   readonly options?: { readonly max?: number }
 }
 
