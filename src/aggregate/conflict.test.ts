@@ -110,17 +110,22 @@ eachEngine((bed) => {
       reject('no'),
       reject('not at all'),
     ]
+    const apps = [await shared.app(), await shared.app()]
+    let pair = { decisions: decisions.slice(0, 2), both: barrier(2) }
+    const Racing = apps.map((_, index) =>
+      racing(async () => {
+        await pair.both()
+        return pair.decisions[index]
+      }),
+    )
     for (const [index, one] of decisions.entries()) {
       for (const [second, other] of decisions.entries()) {
-        const both = barrier(2)
-        const Racing = [one, other].map((decision) =>
-          racing(async () => {
-            await both()
-            return decision
-          }),
-        )
+        pair = { decisions: [one, other], both: barrier(2) }
         const outcomes = await Promise.all(
-          Racing.map(async (Each) => (await shared.app()).execute(Each, `${index}-${second}`, 'run', 0, { id: 'req' })),
+          Racing.map(async (Each, at) => {
+            const app = apps[at] ?? (await shared.app())
+            return app.execute(Each, `${index}-${second}`, 'run', 0, { id: 'req' })
+          }),
         )
         const [first, last] = outcomes.map(({ state, revision, events, rejection }) => {
           return { state, revision, events, rejection }
