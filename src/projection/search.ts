@@ -90,8 +90,7 @@ export class Search {
     if (rest.length === 0) return this.#store.count(this.#collection, indexed)
     if (indexed.length === 0) throw indexMissing(this.#view, fieldsOf(rest), 'count')
     let count = 0
-    for await (const _ of this.#inOrder(indexed, rest, { field: undefined, descending: false }, undefined, SCAN))
-      count++
+    for await (const _ of this.#inOrder(indexed, rest, alongIndex(indexed), undefined, SCAN)) count++
     return count
   }
 
@@ -148,13 +147,7 @@ export class Search {
       turn * (compareKeys(one.key ?? '', other.key ?? '') || compareKeys(one.id, other.id))
     const start = after && { id: after.id, key: after.key }
     let kept: Found[] = []
-    for await (const { id, document } of this.#inOrder(
-      where,
-      rest,
-      { field: undefined, descending },
-      undefined,
-      SCAN,
-    )) {
+    for await (const { id, document } of this.#inOrder(where, rest, alongIndex(where), undefined, SCAN)) {
       const key = keyAt(document, field)
       if (key === undefined) continue
       const one = { id, key, document }
@@ -164,6 +157,12 @@ export class Search {
     }
     return kept.sort(compare).slice(0, wanted)
   }
+}
+
+/** Where any order will do: that in which an index gives what narrows most, so that no page has to be sorted first. */
+function alongIndex(conditions: readonly KeyCondition[]): Order {
+  const best = conditions.find(({ is }) => is === 'eq') ?? conditions.find(({ is }) => is === 'in') ?? conditions[0]
+  return { field: best?.index, descending: false }
 }
 
 function orderOf(orderBy: string | undefined): Order {
