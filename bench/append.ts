@@ -61,5 +61,5 @@ export async function append(settings: Settings): Promise<Report> {
     },
     ...engine.others.append(settings),
   ]
-  return { bench: 'append', unit: 'events/s', rows: await compete(settings, contenders, quick ? 2 : 5) }
+  return { bench: 'append', unit: 'events/s', rows: await compete(settings, contenders, quick ? 1 : 5) }
 }
