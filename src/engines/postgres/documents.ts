@@ -15,7 +15,7 @@ import { DocumentBatches } from './document-batches.ts'
 import { countOf, searchOf } from './document-query.ts'
 import { DocumentSession } from './document-session.ts'
 import { canBeId } from './document-values.ts'
-import { isCollision, stateOf } from './errors.ts'
+import { closed, isCollision, stateOf } from './errors.ts'
 import { plannedAnew } from './planned-anew.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -91,6 +91,7 @@ export class PostgresDocuments implements Documents {
   }
 
   async write(writes: readonly DocumentWrite[]): Promise<void> {
+    if (this.#database.isClosed) throw closed(this.#database.patience.where)
     if (writes.length > 0) await this.#batches.write(writes)
   }
 
