@@ -200,6 +200,7 @@ class HodisaApp {
       durability: this.#options.durability ?? 'fsync',
       registry: this.#registry,
       services: [...this.#builders.values()],
+      projections: await this.#projections.explain(),
     })
   }
 

@@ -45,6 +45,7 @@ export type {
   Explanation,
   ExplanationWarning,
   HandlerExplanation,
+  ProjectionExplanation,
   PromiseExplanation,
   ServiceExplanation,
   StoreExplanation,

@@ -1,7 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { type Bed, eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
-import { defineEvent, defineProjection, PermanentError, type ProjectionStatus, unchecked } from '../index.ts'
+import {
+  defineEvent,
+  defineProjection,
+  formatExplanation,
+  PermanentError,
+  type ProjectionStatus,
+  unchecked,
+} from '../index.ts'
 import { created, ORDER_EVENTS, OrderCreated, type Summary } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
@@ -39,6 +46,12 @@ eachEngine((bed) => {
       details: { event: { id: receipt.ids[40] } },
     })
     expect(await app.view(Orders).count()).toBe(40)
+    const { projections, services } = await app.explain()
+    expect(services).toEqual([])
+    expect(projections).toMatchObject([
+      { state: 'blocked', defined: true, warnings: [{ code: 'projection-blocked', level: 'warning' }] },
+    ])
+    expect(formatExplanation(await app.explain())).toMatch(/^projection order-summary@1 \(async, blocked, lag \d+\)$/m)
     expect(shared.logger.said('error', 'projection order-summary@1 is blocked')).toBe(true)
   })
 

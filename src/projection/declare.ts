@@ -35,6 +35,7 @@ export async function declare(
 ): Promise<ViewState> {
   const { name, version, inline, indexes, id } = projection
   const shape = projection.shape(registry)
+  await states.ready()
   const known = await states.read(projection)
   if (known !== undefined) return tryAgain(store, unchanged(known, shape))
   const types = typesOf(projection, registry)

@@ -1,10 +1,12 @@
 import type { ServiceToRun } from '../delivery/delivery.ts'
+import type { ProjectionExplanation } from '../delivery/explain/explanation.ts'
 import { HodisaError } from '../errors.ts'
 import type { IdMaker } from '../event/id.ts'
 import type { Store } from '../store/port.ts'
 import { ProjectionAdmin, type ProjectionTools } from './admin.ts'
 import { declare } from './declare.ts'
 import { type DefinedProjection, definedBy } from './definition.ts'
+import { explainProjections } from './explain.ts'
 import { type InlineHost, InlineProjections } from './inline.ts'
 import { withInline } from './inline-store.ts'
 import { type LiveHost, LiveProjection } from './live.ts'
@@ -78,6 +80,11 @@ export class Projections {
         const live = new LiveProjection(projection, this.#host.codec, this.#states, host)
         return live.service(this.#positions.get(projection) ?? 0)
       })
+  }
+
+  /** What each projection promises as things are wired. */
+  async explain(): Promise<readonly ProjectionExplanation[]> {
+    return explainProjections([...this.#byName.values()], await this.tools.list())
   }
 
   view(given: unknown, options?: ViewOptions): ProjectedView {

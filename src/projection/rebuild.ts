@@ -64,6 +64,7 @@ export class Rebuild {
     compare?: (build: Build) => Promise<void>,
   ): Promise<{ readonly events: number; readonly position: number }> {
     const { states } = this.#host
+    await states.ready()
     const current = await states.read(this.#projection)
     const rebuild = await this.#claim(current)
     const builder = this.#builder(rebuild)

@@ -1,4 +1,4 @@
-import { HodisaError } from '../errors.ts'
+import { HodisaError, isHodisaError } from '../errors.ts'
 import type { DocumentWrite, TransactionDocuments } from '../store/documents.ts'
 import type { StoredError } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
@@ -95,25 +95,27 @@ export class ViewStates {
     return this.#defined
   }
 
+  /** Changes nothing, also where no projection was ever declared. */
   async read(view: ViewName): Promise<ViewState | undefined> {
-    await this.ready()
-    const id = idOf(view)
-    return parsed<ViewState>((await this.#store.documents.get(VIEWS, [id])).get(id))
+    return parsed<ViewState>(await this.#text(idOf(view)))
   }
 
   async readRebuild(view: ViewName): Promise<RebuildState | undefined> {
-    await this.ready()
-    const id = rebuildIdOf(view)
-    return parsed<RebuildState>((await this.#store.documents.get(VIEWS, [id])).get(id))
+    return parsed<RebuildState>(await this.#text(rebuildIdOf(view)))
+  }
+
+  async #text(id: string): Promise<string | undefined> {
+    const found = await unlessUnknown(() => this.#store.documents.get(VIEWS, [id]))
+    return found?.get(id)
   }
 
   /** All of them, or those of one projection; by name and version. */
   async list(name?: string): Promise<readonly ViewState[]> {
-    await this.ready()
     const states: ViewState[] = []
     let after = name === undefined ? undefined : { id: `${name}@` }
     for (;;) {
-      const page = await this.#store.documents.find(VIEWS, { limit: 100, ...(after !== undefined && { after }) })
+      const query = { limit: 100, ...(after !== undefined && { after }) }
+      const page = (await unlessUnknown(() => this.#store.documents.find(VIEWS, query))) ?? []
       for (const { id, data } of page) {
         const state = parsed<ViewState>(data)
         if (state === undefined || id !== idOf(state)) continue
@@ -149,6 +151,15 @@ export function stateWrite(state: ViewState): DocumentWrite {
 
 export function rebuildWrite(view: ViewName, rebuild: RebuildState | null): DocumentWrite {
   return { collection: VIEWS, id: rebuildIdOf(view), data: rebuild === null ? null : JSON.stringify(rebuild) }
+}
+
+async function unlessUnknown<Result>(read: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (isHodisaError(error, 'collection-unknown')) return undefined
+    throw error
+  }
 }
 
 function parsed<State>(text: string | undefined): State | undefined {

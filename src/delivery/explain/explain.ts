@@ -1,9 +1,11 @@
 import type { Registry } from '../../event/registry.ts'
 import type { Durability, Store } from '../../store/port.ts'
+import { PROJECTION } from '../one-lane.ts'
 import type {
   Explanation,
   ExplanationWarning,
   HandlerExplanation,
+  ProjectionExplanation,
   ServiceExplanation,
   SubscriptionExplanation,
 } from './explanation.ts'
@@ -17,10 +19,18 @@ export interface Wiring {
   readonly durability: Durability
   readonly registry: Registry
   readonly services: readonly DefinedService[]
+  readonly projections: readonly ProjectionExplanation[]
 }
 
 /** What the wiring as it is promises. Changes nothing; reads the store's state of services, and its newest events. */
-export async function explain({ source, store, durability, registry, services }: Wiring): Promise<Explanation> {
+export async function explain({
+  source,
+  store,
+  durability,
+  registry,
+  services,
+  projections,
+}: Wiring): Promise<Explanation> {
   const { engine, capabilities } = store
   const described = (await store.describe?.()) ?? {
     location: null,
@@ -28,7 +38,8 @@ export async function explain({ source, store, durability, registry, services }:
     warnings: [],
   }
   const defined = new Map(services.map((service) => [service.name, service]))
-  const names = [...new Set([...defined.keys(), ...(await store.groups.list())])].sort()
+  const recorded = (await store.groups.list()).filter((name) => !name.startsWith(PROJECTION))
+  const names = [...new Set([...defined.keys(), ...recorded])].sort()
   const known = { registry, capabilities, durability: described.durability }
   const explained: ServiceExplanation[] = []
   for (const name of names) {
@@ -43,6 +54,7 @@ export async function explain({ source, store, durability, registry, services }:
       capabilities: { ...capabilities },
     },
     services: explained,
+    projections,
     warnings: [
       ...described.warnings.map((one): ExplanationWarning => ({ ...one, level: 'warning' })),
       ...(described.durability === 'os' ? [LOWERED] : []),

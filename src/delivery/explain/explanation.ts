@@ -6,6 +6,8 @@ export interface Explanation {
   readonly store: StoreExplanation
   /** By name: those this app defines, and those the store knows. */
   readonly services: readonly ServiceExplanation[]
+  /** By name and version: those this app registers, and those the store knows. */
+  readonly projections: readonly ProjectionExplanation[]
   /** What weakens a promise for all of them; each service has its own besides. */
   readonly warnings: readonly ExplanationWarning[]
 }
@@ -33,6 +35,22 @@ export interface ServiceExplanation {
   readonly order: PromiseExplanation
   readonly delivery: PromiseExplanation
   readonly deduplication: PromiseExplanation
+  readonly recovery: PromiseExplanation
+  readonly warnings: readonly ExplanationWarning[]
+}
+
+export interface ProjectionExplanation {
+  readonly projection: string
+  readonly version: number
+  /** Whether this app registers it. */
+  readonly defined: boolean
+  readonly mode: 'async' | 'inline'
+  /** `new`: never started on this store. */
+  readonly state: 'new' | 'running' | 'building' | 'retrying' | 'blocked' | 'paused' | 'down' | 'inline'
+  /** Positions between what is in the view and the head. */
+  readonly lag: number
+  readonly order: PromiseExplanation
+  readonly delivery: PromiseExplanation
   readonly recovery: PromiseExplanation
   readonly warnings: readonly ExplanationWarning[]
 }
@@ -78,6 +96,8 @@ export type WarningCode =
   | 'parked-keys'
   | 'poison-skip'
   | 'poison-stop'
+  | 'projection-blocked'
+  | 'projection-down'
   | 'service-down'
   | 'service-paused'
   | 'system-events'

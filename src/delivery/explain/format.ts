@@ -1,4 +1,10 @@
-import type { Explanation, ExplanationWarning, PromiseExplanation, ServiceExplanation } from './explanation.ts'
+import type {
+  Explanation,
+  ExplanationWarning,
+  ProjectionExplanation,
+  PromiseExplanation,
+  ServiceExplanation,
+} from './explanation.ts'
 import { count } from './words.ts'
 
 const DURABILITY = {
@@ -8,7 +14,7 @@ const DURABILITY = {
 } as const
 
 /** An explanation as people read it: whole lines. */
-export function formatExplanation({ source, store, services, warnings }: Explanation): string {
+export function formatExplanation({ source, store, services, projections, warnings }: Explanation): string {
   const place = store.location === null ? store.engine : `${store.engine}, ${store.location}`
   const lines = [
     source,
@@ -16,6 +22,7 @@ export function formatExplanation({ source, store, services, warnings }: Explana
     `  durability     ${DURABILITY[store.durability]} (what ${source} writes)`,
     ...warnings.flatMap(warningLines),
     ...services.flatMap((service) => ['', ...serviceLines(service)]),
+    ...projections.flatMap((projection) => ['', ...projectionLines(projection)]),
   ]
   if (services.length === 0) lines.push('', 'no services')
   return `${lines.join('\n')}\n`
@@ -30,6 +37,18 @@ function serviceLines(service: ServiceExplanation): string[] {
     ...promiseLines('delivery', service.delivery),
     ...promiseLines('deduplication', service.deduplication),
     ...promiseLines('recovery', service.recovery),
+    ...warnings.flatMap(warningLines),
+  ]
+}
+
+function projectionLines(projection: ProjectionExplanation): string[] {
+  const { mode, state, lag, warnings } = projection
+  const facts = [...new Set([mode, state]), ...(lag > 0 ? [`lag ${lag.toLocaleString('en')}`] : [])]
+  return [
+    `projection ${projection.projection}@${projection.version} (${facts.join(', ')})`,
+    ...promiseLines('order', projection.order),
+    ...promiseLines('delivery', projection.delivery),
+    ...promiseLines('recovery', projection.recovery),
     ...warnings.flatMap(warningLines),
   ]
 }
