@@ -5,7 +5,10 @@ import { describeOnPostgres } from '../../testing/postgres/fixtures/place.ts'
 import { emptyDatabase, type WrittenBatch, writeLog } from './fixtures/written-log.ts'
 import { LogReader } from './log-reader.ts'
 
-const member = fc.option(fc.record({ stream: fc.constantFrom('a-1', 'a-2') }), { freq: 5, nil: undefined })
+const member = fc.option(
+  fc.record({ stream: fc.constantFrom('a-1', 'a-2'), expired: fc.constantFrom(false, false, true) }),
+  { freq: 5, nil: undefined },
+)
 
 const batches: fc.Arbitrary<WrittenBatch[]> = fc
   .tuple(
