@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
 import { defineProjection } from '../index.ts'
 import { ACCOUNT_EVENTS, Account, accountWith, Deposited } from './fixtures/account.ts'
+
+// The machine may have other things to do.
+vi.setConfig({ testTimeout: 120_000 })
 
 eachEngine((bed) => {
   test('a command records its events, and gives the state after them', async () => {
