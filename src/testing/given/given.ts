@@ -1,5 +1,7 @@
 import type { AnyAggregate } from '../../aggregate/definition.ts'
+import type { NewEvent } from '../../event/types.ts'
 import { GivenAggregate, type GivenEvents, type GivenOptions } from './given-aggregate.ts'
+import { GivenHistory } from './given-view.ts'
 
 /**
  * Tests an aggregate as the plain functions it is made of, without a store:
@@ -8,8 +10,23 @@ import { GivenAggregate, type GivenEvents, type GivenOptions } from './given-agg
  */
 export function given<Of extends AnyAggregate>(
   aggregate: Of,
-  events: GivenEvents<Of> = [],
+  events?: GivenEvents<Of>,
+  options?: GivenOptions,
+): GivenAggregate<Of>
+/**
+ * Tests a projection in the same way:
+ *
+ * `await given([OrderCreated(order)]).view(OrderSummary).then({ ord_1: { … } })`
+ */
+export function given(events: readonly NewEvent[]): GivenHistory
+export function given(
+  of: AnyAggregate | readonly NewEvent[],
+  events: readonly NewEvent[] = [],
   options: GivenOptions = {},
-): GivenAggregate<Of> {
-  return new GivenAggregate(aggregate, events, options)
+): GivenAggregate<AnyAggregate> | GivenHistory {
+  return isHistory(of) ? new GivenHistory(of) : new GivenAggregate(of, events, options)
+}
+
+function isHistory(of: AnyAggregate | readonly NewEvent[]): of is readonly NewEvent[] {
+  return Array.isArray(of)
 }
