@@ -1,11 +1,12 @@
 /*
- * Runs the shop once undisturbed and once with processes killed, on the orders of a file or on made-up ones, and holds the two
- * reports against each other: nothing lost, nothing twice, the same figures.
+ * Runs the shop undisturbed and with processes killed, on SQLite and, where there is one, on PostgreSQL, with the orders of a file
+ * or made-up ones, and holds the reports against each other: nothing lost, nothing twice, the same figures.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { findPostgres } from '../src/testing/postgres/index.ts'
 
 interface Report extends Record<string, unknown> {
   readonly lost: number
@@ -19,10 +20,20 @@ const [file] = process.argv.slice(2)
 const orders = file !== undefined && existsSync(file) ? ['--orders', file] : []
 
 const calm = run([])
-const chaotic = run(['--chaos', '--seed', '1'])
-const problems = [...problemsOf('undisturbed', calm), ...problemsOf('with kills', chaotic)]
-if (chaotic.kills < 10) problems.push(`only ${chaotic.kills} processes were killed`)
-if (!isDeepStrictEqual(figures(calm), figures(chaotic))) problems.push('the figures differ when processes are killed')
+const chaotic = ['--chaos', '--seed', '1']
+const others: Record<string, Report> = { 'with kills': run(chaotic) }
+if ('missing' in findPostgres({ ...process.env, HODISA_TEST_POSTGRES_URL: undefined })) {
+  process.stdout.write('no PostgreSQL here: the shop was not run on it\n')
+} else {
+  others['on PostgreSQL'] = run(['--store', 'postgres'])
+  others['on PostgreSQL, with kills'] = run(['--store', 'postgres', ...chaotic])
+}
+const problems = problemsOf('undisturbed', calm)
+for (const [name, report] of Object.entries(others)) {
+  problems.push(...problemsOf(name, report))
+  if (name.includes('kills') && report.kills < 10) problems.push(`${name}: only ${report.kills} processes were killed`)
+  if (!isDeepStrictEqual(figures(calm), figures(report))) problems.push(`${name}: the figures are others`)
+}
 for (const problem of problems) process.stderr.write(`shop: ${problem}\n`)
 if (problems.length > 0) process.exitCode = 1
 

@@ -4,11 +4,6 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Mail } from './receipt.ts'
 
-/** Where the provider of the shop with this store delivers to. */
-export function receiptsFolder(store: string): string {
-  return `${store.replace(/\.db$/, '')}-receipts`
-}
-
 /**
  * A mail provider as they are: slow, and it takes an idempotency key. It delivers into a folder, one `.eml` file a mail. The
  * file is named by its key, not by its order alone: two keys for one order would be two mails, and be seen.

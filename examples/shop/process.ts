@@ -1,10 +1,5 @@
 import { type App, stopOnSignals } from 'hodisa'
 
-/** The SQLite file that all services of the shop share. */
-export function storePath(): string {
-  return process.env.SHOP_STORE ?? '.shop/shop.db'
-}
-
 /** Runs the services of an app until Ctrl-C, SIGTERM, or the end of the supervisor; running handlers may finish. */
 export async function serve(app: Pick<App, 'start' | 'stop'>): Promise<void> {
   const started = app.start()

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { postgresPlace, withoutPostgres } from '../../src/testing/postgres/fixtures/place.ts'
+import { receiptsFolder } from './store.ts'
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 const REAL_ORDERS = fileURLToPath(new URL('../../../shared/data/online-retail-2010-12.csv.gz', import.meta.url))
@@ -132,6 +134,24 @@ describe('the shop', { timeout: 120_000 }, () => {
     const { report } = await reportOf('--orders', orders, '--down', 'email', '--down', 'notification')
     expect(report).toMatchObject(expected)
   })
+
+  it.skipIf(withoutPostgres !== '')(
+    `comes to the same on PostgreSQL, while processes are killed and a service comes late${withoutPostgres}`,
+    async () => {
+      const { rows, expected } = smallShop(150)
+      const orders = join(folder, 'orders.csv')
+      await writeFile(orders, rows.join('\n'))
+      const { location, dispose } = await postgresPlace()
+      onTestFinished(dispose)
+      onTestFinished(() => rm(receiptsFolder(location), { recursive: true, force: true }))
+      const calm = ['--orders', orders, '--store', location]
+      const { report, stderr } = await reportOf(...calm, '--chaos', '--seed', '7', '--rate', '20', '--down', 'email')
+      expect(report).toMatchObject(expected)
+      expect(report.kills).toBeGreaterThanOrEqual(10)
+      expect(stderr).toMatch(/SIGKILL \d+, to inventory/)
+      expect((await reportOf(...calm)).report, 'on a store that has them all already').toMatchObject(expected)
+    },
+  )
 
   it.runIf(process.platform !== 'win32')('stops everything at Ctrl-C', async () => {
     const { child, outcome, said } = start('--store', join(folder, 'shop.db'))

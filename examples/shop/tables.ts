@@ -2,14 +2,19 @@ import type { App, Transaction } from 'hodisa'
 
 /** The shop's own tables, beside the log. Every service may call this, at the same time and as often as it likes. */
 export async function prepareTables(app: Pick<App, 'transaction'>): Promise<void> {
+  // Two that make a table at the same instant: in PostgreSQL one of them fails, and then finds it made.
+  await makeTables(app).catch(() => makeTables(app))
+}
+
+/** In words that every engine understands. */
+async function makeTables(app: Pick<App, 'transaction'>): Promise<void> {
   await app.transaction(async (tx) => {
     await tx.sql`create table if not exists stock (
-      sku text not null, kind text not null, units integer not null, primary key (sku, kind)) strict`
-    await tx.sql`create table if not exists revenue (country text primary key, thousandths integer not null) strict`
-    await tx.sql`create table if not exists notice (invoice text not null, message text not null) strict`
+      sku text not null, kind text not null, units bigint not null, primary key (sku, kind))`
+    await tx.sql`create table if not exists revenue (country text primary key, thousandths bigint not null)`
+    await tx.sql`create table if not exists notice (invoice text not null, message text not null)`
     // Nothing is unique here on purpose: an effect that happened twice must be seen twice.
-    await tx.sql`create table if not exists effect (
-      id integer primary key, service text not null, event_id text not null) strict`
+    await tx.sql`create table if not exists effect (service text not null, event_id text not null)`
   })
 }
 

@@ -1,19 +1,19 @@
 import { hodisa } from 'hodisa'
-import { sqlite } from 'hodisa/sqlite'
 import { OrderCreated, ReceiptSent } from '../events.ts'
-import { MailProvider, receiptsFolder } from '../mail-provider.ts'
+import { MailProvider } from '../mail-provider.ts'
 import { totalOf } from '../money.ts'
-import { serve, storePath } from '../process.ts'
+import { serve } from '../process.ts'
 import { receiptFor } from '../receipt.ts'
+import { receiptsFolder, storeAt, storePlace } from '../store.ts'
 import { prepareTables, recordEffect } from '../tables.ts'
 
 const app = await hodisa({
   source: 'email-service',
-  store: sqlite(storePath()),
+  store: storeAt(storePlace()),
   events: [OrderCreated, ReceiptSent],
 })
 await prepareTables(app)
-const mail = await MailProvider.open(receiptsFolder(storePath()))
+const mail = await MailProvider.open(receiptsFolder(storePlace()))
 
 app.service('email', { concurrency: 10, from: 'start' }).on(OrderCreated, async (event, ctx) => {
   const { invoice, lines } = event.data

@@ -1,12 +1,12 @@
 import { hodisa } from 'hodisa'
-import { sqlite } from 'hodisa/sqlite'
 import { type Invoice, OrderCreated, OrderReturned, StockAdjusted, StockReserved } from '../events.ts'
-import { serve, storePath } from '../process.ts'
+import { serve } from '../process.ts'
+import { storeAt, storePlace } from '../store.ts'
 import { prepareTables, recordEffect } from '../tables.ts'
 
 const app = await hodisa({
   source: 'inventory-service',
-  store: sqlite(storePath()),
+  store: storeAt(storePlace()),
   events: [OrderCreated, OrderReturned, StockAdjusted, StockReserved],
 })
 await prepareTables(app)
@@ -17,10 +17,11 @@ app
     const moves = unitsBySku(event.data)
     // The stock, the event that follows and the mark that this one is done: together, or none of them.
     await ctx.commit(async (tx) => {
-      for (const [sku, units] of moves) {
-        await tx.sql`insert into stock (sku, kind, units) values (${sku}, ${event.type}, ${units})
-          on conflict (sku, kind) do update set units = units + excluded.units`
-      }
+      // In one statement, and the rows in one order: who changes several must not wait in a circle with others.
+      await tx.sql`insert into stock (sku, kind, units)
+        select key, cast(${event.type} as text), cast(cast(value as text) as bigint)
+        from json_each(${JSON.stringify(Object.fromEntries(moves))}) where true order by key
+        on conflict (sku, kind) do update set units = stock.units + excluded.units`
       await recordEffect(tx, 'inventory', event)
       if (event.type === 'order.created') tx.publish(StockReserved(reservation(event.data.invoice, moves)))
     })

@@ -1,15 +1,15 @@
 import { hodisa } from 'hodisa'
-import { sqlite } from 'hodisa/sqlite'
 import { ReceiptSent } from '../events.ts'
 import { formatPounds } from '../money.ts'
-import { serve, storePath } from '../process.ts'
+import { serve } from '../process.ts'
+import { storeAt, storePlace } from '../store.ts'
 import { prepareTables, recordEffect } from '../tables.ts'
 
 /*
  * The service that was added later. No other service knows of it; it begins at the start of the log and so gets every receipt
  * that was ever sent.
  */
-const app = await hodisa({ source: 'notification-service', store: sqlite(storePath()), events: [ReceiptSent] })
+const app = await hodisa({ source: 'notification-service', store: storeAt(storePlace()), events: [ReceiptSent] })
 await prepareTables(app)
 
 app.service('notification', { concurrency: 16, from: 'start' }).on('receipt.sent', async (event, ctx) => {

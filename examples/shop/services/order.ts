@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { hodisa, isHodisaError } from 'hodisa'
-import { sqlite } from 'hodisa/sqlite'
 import { OrderCreated, OrderReturned, StockAdjusted } from '../events.ts'
 import { eventOf } from '../orders/event.ts'
 import { type SourceInvoice, UnreadableFileError } from '../orders/invoices.ts'
 import { source } from '../orders/source.ts'
-import { stopSignal, storePath, tell } from '../process.ts'
+import { stopSignal, tell } from '../process.ts'
+import { storeAt, storePlace } from '../store.ts'
 
 const { values: flags } = parseArgs({
   options: { orders: { type: 'string' }, count: { type: 'string' }, rate: { type: 'string' } },
@@ -17,7 +17,7 @@ const batchSize = rate === undefined ? 32 : Math.min(32, Math.max(1, Math.round(
 const stopping = stopSignal()
 const app = await hodisa({
   source: 'order-service',
-  store: sqlite(storePath()),
+  store: storeAt(storePlace()),
   events: [OrderCreated, OrderReturned, StockAdjusted],
 })
 await tell('ready')

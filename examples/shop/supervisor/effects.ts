@@ -1,48 +1,75 @@
 import Database from 'better-sqlite3'
+import { Client } from 'pg'
+import { databaseOf, isDatabase } from '../store.ts'
 
-/** Reads what the services wrote beside the log: plain tables, open to any SQLite library. */
+/** The rows of a query, and its end. */
+interface Tables {
+  rows<Row>(sql: string): Promise<Row[]>
+  close(): Promise<void>
+}
+
+/** Reads what the services wrote beside the log: plain tables, open to any library. */
 export class Effects {
-  readonly #database: Database.Database
-  readonly #counts = new Map<string, number>()
-  #counted = 0
+  readonly #tables: Tables
 
-  constructor(store: string) {
-    this.#database = new Database(store, { readonly: true })
+  private constructor(tables: Tables) {
+    this.#tables = tables
   }
 
-  /** How many effects each service has had. Reads only what is new since the last time. */
-  counts(): ReadonlyMap<string, number> {
-    const rows = this.#rows<{ service: string; count: number; last: number }>(
-      'select service, count(*) as count, max(id) as last from effect where id > ? group by service',
-      this.#counted,
+  static async open(place: string): Promise<Effects> {
+    return new Effects(isDatabase(place) ? await inDatabase(place) : inFile(place))
+  }
+
+  /** How many effects each service has had. */
+  async counts(): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#tables.rows<{ service: string; count: number }>(
+      'select service, count(*) as count from effect group by service',
     )
-    for (const { service, count, last } of rows) {
-      this.#counts.set(service, (this.#counts.get(service) ?? 0) + count)
-      this.#counted = Math.max(this.#counted, last)
-    }
-    return this.#counts
+    return new Map(rows.map(({ service, count }) => [service, count]))
   }
 
-  /** The event of every effect a service has had. */
-  of(service: string): string[] {
-    const rows = this.#rows<{ event: string }>('select event_id as event from effect where service = ?', service)
-    return rows.map(({ event }) => event)
+  /** The event of every effect, by service. */
+  async byService(): Promise<(service: string) => readonly string[]> {
+    const rows = await this.#tables.rows<{ service: string; event: string }>(
+      'select service, event_id as event from effect',
+    )
+    const events = Map.groupBy(rows, ({ service }) => service)
+    return (service) => (events.get(service) ?? []).map(({ event }) => event)
   }
 
-  netUnits(): number {
-    return this.#rows<{ units: number }>('select coalesce(sum(units), 0) as units from stock')[0]?.units ?? 0
+  async netUnits(): Promise<number> {
+    const [row] = await this.#tables.rows<{ units: number }>(
+      'select cast(coalesce(sum(units), 0) as bigint) as units from stock',
+    )
+    return row?.units ?? 0
   }
 
   /** In thousandths of a pound, the largest first. */
-  revenue(): { country: string; thousandths: number }[] {
-    return this.#rows('select country, thousandths from revenue order by thousandths desc, country')
+  revenue(): Promise<{ country: string; thousandths: number }[]> {
+    return this.#tables.rows('select country, thousandths from revenue order by thousandths desc, country')
   }
 
-  close(): void {
-    this.#database.close()
+  close(): Promise<void> {
+    return this.#tables.close()
   }
+}
 
-  #rows<Row>(sql: string, ...values: unknown[]): Row[] {
-    return this.#database.prepare<unknown[], Row>(sql).all(...values)
+function inFile(path: string): Tables {
+  const database = new Database(path, { readonly: true })
+  return {
+    rows: async <Row>(sql: string) => database.prepare<unknown[], Row>(sql).all(),
+    close: async () => void database.close(),
+  }
+}
+
+async function inDatabase(place: string): Promise<Tables> {
+  const client = new Client({ connectionString: databaseOf(place).url, application_name: 'shop-supervisor' })
+  client.on('error', () => undefined) // the next query tells
+  await client.connect()
+  // The figures of the shop are all far from where numbers of 64 bits become inexact.
+  client.setTypeParser(20, Number)
+  return {
+    rows: async <Row>(sql: string) => (await client.query(sql)).rows as Row[],
+    close: () => client.end(),
   }
 }

@@ -81,7 +81,7 @@ export class Monitor {
 
   /** The lag is an upper bound: services that have `settled` have none, before their checkpoints say so. */
   async snapshot({ settled = false } = {}): Promise<Snapshot> {
-    const handled = new Map(this.#effects.counts()).set('order', this.invoices)
+    const handled = new Map(await this.#effects.counts()).set('order', this.invoices)
     const perSecond = this.#rates(new Map([...handled, ...this.#events]))
     const statuses = new Map((await this.#app.services.list()).map((status) => [status.service, status]))
     const services = SERVICES.map(({ name, instances }) => {

@@ -13,7 +13,8 @@ npm start -- --orders FILE --once --chaos     the same, while processes are kill
   --chaos          SIGKILL at least ten running processes on the way, order included
   --seed N         whom --chaos kills; without it, one is chosen and shown
   --down SERVICE   leave a service down until all orders are in; may be repeated
-  --store FILE     keep the log here, and the receipts beside it; by default a temporary folder that is removed at the end
+  --store STORE    keep the log here, and the receipts beside it: a file, or postgres://user@host/database#schema;
+                   "postgres" is a server of its own; by default a temporary folder. Both are removed at the end
   --rate N         invoices a second; by default 40 of the made-up stream, and as fast as it goes with --once or --orders
   --help           this text
 `

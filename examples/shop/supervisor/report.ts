@@ -32,6 +32,7 @@ export interface Evidence {
 export async function reportOn({ app, effects, receipts, source, kills, seconds }: Evidence): Promise<Report> {
   const log = await readLog(app)
   const delivered = await deliveredReferences(receipts)
+  const effectsOf = await effects.byService()
   const created = log.ids(OrderCreated.type)
   const returned = log.ids(OrderReturned.type)
   const adjusted = log.ids(StockAdjusted.type)
@@ -40,10 +41,10 @@ export async function reportOn({ app, effects, receipts, source, kills, seconds 
 
   const findings = [
     { lost: [...source].filter((id) => !recorded.has(id)).length, duplicates: 0 },
-    compare([...recorded], effects.of('inventory')),
-    compare(created, effects.of('email')),
-    compare(created, effects.of('analytics')),
-    compare(log.ids(ReceiptSent.type), effects.of('notification')),
+    compare([...recorded], effectsOf('inventory')),
+    compare(created, effectsOf('email')),
+    compare(created, effectsOf('analytics')),
+    compare(log.ids(ReceiptSent.type), effectsOf('notification')),
     compare(invoices, delivered),
     compare(invoices, log.invoices(ReceiptSent.type)),
     compare(invoices, log.invoices(StockReserved.type)),
@@ -53,9 +54,9 @@ export async function reportOn({ app, effects, receipts, source, kills, seconds 
     returns: returned.length,
     adjustments: adjusted.length,
     receipts: delivered.length,
-    netUnits: effects.netUnits(),
+    netUnits: await effects.netUnits(),
     revenueByCountry: Object.fromEntries(
-      effects.revenue().map(({ country, thousandths }) => [country, formatPounds(thousandths)]),
+      (await effects.revenue()).map(({ country, thousandths }) => [country, formatPounds(thousandths)]),
     ),
     lost: findings.reduce((sum, { lost }) => sum + lost, 0),
     duplicates: findings.reduce((sum, { duplicates }) => sum + duplicates, 0),

@@ -1,12 +1,10 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, join } from 'node:path'
 import { type App, hodisa } from 'hodisa'
-import { sqlite } from 'hodisa/sqlite'
-import { receiptsFolder } from '../mail-provider.ts'
 import { eventIdOf } from '../orders/event.ts'
 import { source } from '../orders/source.ts'
 import { seededRandom } from '../random.ts'
+import { receiptsFolder, shownPlace, storeAt } from '../store.ts'
 import { prepareTables } from '../tables.ts'
 import { CHAOS_SECONDS, type ChaosSetup, chaos, endlessChaos } from './chaos.ts'
 import { createDisplay } from './display.ts'
@@ -14,6 +12,7 @@ import { Effects } from './effects.ts'
 import { Fleet } from './fleet.ts'
 import { Monitor } from './monitor.ts'
 import type { Options } from './options.ts'
+import { placeFor } from './place.ts'
 import { type Report, reportOn } from './report.ts'
 import { SERVICES } from './services.ts'
 import { aborted, allSettled, showUntil, unless } from './wait.ts'
@@ -27,19 +26,17 @@ export interface Signals {
 
 /** Runs the shop until its work is done or it is asked to stop. */
 export async function runShop(options: Options, signals: Signals): Promise<Report | undefined> {
-  const temporary = options.store === undefined ? await mkdtemp(join(tmpdir(), 'hodisa-shop-')) : undefined
-  const store = resolve(options.store ?? join(temporary ?? '', 'shop.db'))
+  const { place, remove } = await placeFor(options.store)
   try {
-    await mkdir(dirname(store), { recursive: true })
-    const app = await hodisa({ source: 'shop-supervisor', store: sqlite(store) })
+    const app = await hodisa({ source: 'shop-supervisor', store: storeAt(place) })
     try {
       await prepareTables(app)
-      return await runOn(app, store, options, signals)
+      return await runOn(app, place, options, signals)
     } finally {
       await app.stop()
     }
   } finally {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true })
+    await remove()
   }
 }
 
@@ -47,14 +44,14 @@ async function runOn(app: App, store: string, options: Options, signals: Signals
   const title = options.orders === undefined ? 'made-up orders' : basename(options.orders)
   const display = createDisplay(title, process.stdout.isTTY && !options.json)
   const fleet = new Fleet({ notify: display.notify, env: childEnvironment(store) })
-  const effects = new Effects(store)
+  const effects = await Effects.open(store)
   const ended = new AbortController()
   const over = AbortSignal.any([signals.stop, ended.signal])
   signals.kill.addEventListener('abort', () => fleet.killAll())
   let kills = 0
 
   try {
-    display.notify(`the store is ${store}`)
+    display.notify(`the store is ${shownPlace(store)}`)
     for (const { name } of SERVICES) if (name !== 'order' && !options.down.includes(name)) fleet.start(name)
     const expected = await idsInSource(options)
     const monitor = new Monitor(app, fleet, effects, expected?.size)
@@ -82,7 +79,7 @@ async function runOn(app: App, store: string, options: Options, signals: Signals
   } finally {
     ended.abort()
     await fleet.stop()
-    effects.close()
+    await effects.close()
     display.close()
   }
 }
