@@ -11,15 +11,18 @@ import type { Inlines } from './inlines.ts'
 import { streamName } from './stream-heads.ts'
 
 const LOCK = 'select hodisa.lock_for_append($1::jsonb, $2::integer) as result'
-const APPEND = `select jsonb_build_array(batch, refusal) as result
-  from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, null::bigint, $6::boolean, $7::bigint)`
+/** Writes nothing in another transaction than the one that was locked in. */
+const APPEND = `select case when pg_current_xact_id()::text = $8::text then (
+    select jsonb_build_array(batch, refusal)
+    from hodisa.append($1::jsonb, $2::jsonb, $3::jsonb, $4::integer, $5::bigint, null::bigint, $6::boolean, $7::bigint)
+  ) end as result`
 
 /** How things stand while they are locked. */
 export interface Locked {
   readonly streams: readonly HeadRow[]
   readonly ids: readonly IdRow[]
   readonly inlines: number
-  readonly transaction: boolean
+  readonly transaction: string
   readonly store: string
 }
 
@@ -50,14 +53,17 @@ export class CarefulAppend {
     this.#patience = patience
   }
 
-  /** @param check sees what is locked before anything is written */
+  /**
+   * @param check sees what is locked before anything is written
+   * @throws {HodisaError} `outbox-no-transaction` where each statement has a transaction of its own
+   */
   async append(
     requests: readonly AppendRequest[],
     { session, documents, sql, durable }: AppendScope,
-    check: (locked: Locked) => void = () => undefined,
+    check: (locked: Locked) => void | Promise<void> = () => undefined,
   ): Promise<Appended> {
     const locked = await this.#lock(requests, session)
-    check(locked)
+    await check(locked)
     if (locked.inlines !== this.#inlines.version) await this.#inlines.refresh()
     const heads = new Map(
       locked.streams.map((row) => [streamName(row[0], row[1]), { revision: row[2], timestamp: row[3] }]),
@@ -81,7 +87,7 @@ export class CarefulAppend {
         await runInline(request.inline, one.fresh, { documents, sql })
       if (request.documents !== undefined && request.documents.length > 0) await documents.write(request.documents)
     }
-    const batch = await this.#write(plan, session, durable)
+    const batch = await this.#write(plan, session, durable, locked.transaction)
     return {
       receipt: receiptOf(plan.planned, batch),
       streams: [...plan.streams].map(({ stream, tenant }) => streamName(stream, tenant)),
@@ -122,10 +128,15 @@ export class CarefulAppend {
     }
   }
 
-  async #write(plan: BatchPlan, session: Pick<Session, 'query'>, durable: boolean | null): Promise<number> {
+  async #write(
+    plan: BatchPlan,
+    session: Pick<Session, 'query'>,
+    durable: boolean | null,
+    transaction: string,
+  ): Promise<number> {
     const { streams, ids, events, count } = plan.call()
     if (count === 0) return 0
-    const [row] = await session.query<[[number, unknown]]>(APPEND, [
+    const [row] = await session.query<[[number, unknown] | null]>(APPEND, [
       streams,
       ids,
       events,
@@ -133,12 +144,19 @@ export class CarefulAppend {
       this.#inlines.version,
       durable,
       Math.floor(this.#patience.clock.now()),
+      transaction,
     ])
-    const [batch, refusal] = row?.[0] ?? [0, 'nothing was returned']
+    const written = row?.[0] ?? null
+    if (written === null) throw noTransaction()
+    const [batch, refusal] = written
     if (refusal === null) return batch
     // Only a projection that was registered since the lock can stand against it.
     throw new HodisaError('store-busy', 'the append was refused although it held its locks', { refusal })
   }
+}
+
+export function noTransaction(): HodisaError {
+  return new HodisaError('outbox-no-transaction', 'no transaction is open on the connection of the outbox', {})
 }
 
 /** What the work keeps of its transaction is of no use after it. */

@@ -60,8 +60,7 @@ begin
         g.revision, g.type, g.stream)), '[]') from hodisa.given_ids g
       where (g.id, g.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'ids') r)),
     'inlines', (select coalesce(max(version), 0) from hodisa.inline_projections),
-    -- equal only where every statement has its own transaction
-    'transaction', now() <> statement_timestamp(),
+    'transaction', pg_current_xact_id()::text,
     'store', (select id from hodisa.identity))
   into result;
   perform set_config('lock_timeout', before, true);

@@ -2,7 +2,7 @@ import { HodisaError } from '../../errors.ts'
 import type { TransactionDocuments } from '../../store/documents.ts'
 import type { AppendRequest, Receipt } from '../../store/events.ts'
 import type { SqlTag } from '../../store/port.ts'
-import type { CarefulAppend, Locked } from './careful-append.ts'
+import { type CarefulAppend, type Locked, noTransaction } from './careful-append.ts'
 import type { Database, Session } from './database.ts'
 import { mapError, stateOf } from './errors.ts'
 
@@ -10,6 +10,8 @@ import { mapError, stateOf } from './errors.ts'
 export interface OutboxConnection {
   query(text: string, values?: unknown[]): Promise<unknown>
 }
+
+const TRANSACTION = 'select jsonb_build_array(pg_current_xact_id()::text) as result'
 
 /** Appends inside transactions of the user's own. */
 export class Outbox {
@@ -54,7 +56,7 @@ export class Outbox {
       const { receipt, streams } = await this.#append.append(
         [request],
         { session, documents: this.#documents(session), sql, durable: null },
-        (locked) => this.#check(locked),
+        (locked) => this.#check(request, locked, session),
       )
       this.#appended(streams)
       return receipt
@@ -79,11 +81,12 @@ export class Outbox {
     return rows.map(toArray) as unknown as Row[]
   }
 
-  #check({ transaction, store }: Locked): void {
-    if (store !== this.#store) throw this.#otherStore()
-    if (!transaction) {
-      throw new HodisaError('outbox-no-transaction', 'no transaction is open on the connection of the outbox', {})
-    }
+  async #check(request: AppendRequest, locked: Locked, session: Pick<Session, 'query'>): Promise<void> {
+    if (locked.store !== this.#store) throw this.#otherStore()
+    // Events find out by themselves, without a statement more; but these are written before them.
+    if (request.inline === undefined && request.documents === undefined) return
+    const [row] = await session.query<[[string]]>(TRANSACTION)
+    if (row?.[0][0] !== locked.transaction) throw noTransaction()
   }
 
   #explained(error: unknown): unknown {

@@ -1,0 +1,318 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { sql as drizzleSql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import knex from 'knex'
+import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
+import { Client, Pool } from 'pg'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { type App, defineEvent, hodisa } from '../../index.ts'
+import { anEvent, append } from '../../store/conformance/events.ts'
+import { hostAt } from '../../store/conformance/suite.ts'
+import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
+import { startPostgres } from '../../testing/postgres/index.ts'
+import { postgres } from './index.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const Placed = defineEvent('order.placed', { schema: z.object({ number: z.number() }) })
+
+/** A shop with a table of its own, beside a store. */
+async function shop(server?: string) {
+  const { url, schema, dispose } = server === undefined ? await postgresPlace() : ownPlace(server)
+  onTestFinished(dispose)
+  const app = await hodisa({ source: 'shop', store: postgres(url, { schema }), events: [Placed] })
+  onTestFinished(() => app.stop())
+  const client = await connected(url)
+  await client.query('create table orders (number integer primary key)')
+  return { app, url, schema, client }
+}
+
+function ownPlace(url: string) {
+  return { url, schema: 'hodisa', dispose: async () => undefined }
+}
+
+async function connected(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  onTestFinished(() => client.end())
+  return client
+}
+
+/** The numbers of the events that anybody can read. */
+async function placed(app: App<readonly [typeof Placed]>): Promise<number[]> {
+  const found: number[] = []
+  for await (const event of app.read()) found.push((event.data as { number: number }).number)
+  return found
+}
+
+async function ordered(client: Client): Promise<number[]> {
+  const { rows } = await client.query<{ number: number }>('select number from orders order by number')
+  return rows.map(({ number }) => number)
+}
+
+describeOnPostgres('an outbox on PostgreSQL', () => {
+  test('with a client of pg, events go with the transaction of the user', async () => {
+    const { app, client } = await shop()
+    for (const [number, end] of [
+      [1, 'commit'],
+      [2, 'rollback'],
+      [3, 'commit'],
+    ] as const) {
+      await client.query('begin')
+      await client.query('insert into orders values ($1)', [number])
+      await app.outbox(client).publish(Placed({ number }, { stream: 'order-1' }))
+      expect(await placed(app), 'before the end of the transaction').not.toContain(number)
+      await client.query(end)
+    }
+    expect(await placed(app)).toEqual([1, 3])
+    expect(await ordered(client)).toEqual([1, 3])
+    const next = await app.publish(Placed({ number: 4 }, { stream: 'order-1' }))
+    expect(next.streams).toEqual([{ stream: 'order-1', revision: 3 }])
+  })
+
+  test('with Drizzle', async () => {
+    const { app, url, client } = await shop()
+    const pool = new Pool({ connectionString: url })
+    onTestFinished(() => pool.end())
+    const db = drizzle(pool)
+    const place = (number: number, fail = false) =>
+      db.transaction(async (tx) => {
+        await tx.execute(drizzleSql`insert into orders values (${number})`)
+        const query = (text: string, values: unknown[] = []) =>
+          tx.execute(
+            drizzleSql.join(
+              text
+                .split(/\$(\d+)/)
+                .map((part, index) =>
+                  index % 2 === 0 ? drizzleSql.raw(part) : drizzleSql.param(values[Number(part) - 1]),
+                ),
+            ),
+          )
+        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
+        if (fail) throw new Error('changed their mind')
+      })
+    await place(1)
+    await expect(place(2, true)).rejects.toThrow('changed their mind')
+    await expect(place(1)).rejects.toThrow()
+    expect(await placed(app)).toEqual([1])
+    expect(await ordered(client)).toEqual([1])
+  })
+
+  test('with Drizzle on a client of its own', async () => {
+    const { app, client } = await shop()
+    const place = (number: number, fail = false) =>
+      drizzle(client).transaction(async (tx) => {
+        await tx.execute(drizzleSql`insert into orders values (${number})`)
+        await app.outbox(client).publish(Placed({ number }))
+        if (fail) throw new Error('changed their mind')
+      })
+    await place(1)
+    await expect(place(2, true)).rejects.toThrow('changed their mind')
+    expect(await placed(app)).toEqual([1])
+    expect(await ordered(client)).toEqual([1])
+  })
+
+  test('with Kysely', async () => {
+    const { app, url, client } = await shop()
+    const db = new Kysely<{ orders: { number: number } }>({
+      dialect: new PostgresDialect({ pool: new Pool({ connectionString: url }) }),
+    })
+    onTestFinished(() => db.destroy())
+    const place = (number: number, fail = false) =>
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto('orders').values({ number }).execute()
+        const query = (text: string, values: unknown[] = []) => trx.executeQuery(CompiledQuery.raw(text, values))
+        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
+        if (fail) throw new Error('changed their mind')
+      })
+    await place(1)
+    await expect(place(2, true)).rejects.toThrow('changed their mind')
+    expect(await placed(app)).toEqual([1])
+    expect(await ordered(client)).toEqual([1])
+  })
+
+  test('with Knex', async () => {
+    const { app, url, client } = await shop()
+    const db = knex({ client: 'pg', connection: url })
+    onTestFinished(() => db.destroy())
+    const place = (number: number, fail = false) =>
+      db.transaction(async (trx) => {
+        await trx('orders').insert({ number })
+        const query = async (text: string, values: unknown[] = []) => {
+          const bindings: unknown[] = []
+          const raw = text.replaceAll(/\$(\d+)/g, (_, place) => {
+            bindings.push(values[Number(place) - 1])
+            return '?'
+          })
+          return trx.raw(raw, bindings as never[])
+        }
+        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
+        if (fail) throw new Error('changed their mind')
+      })
+    await place(1)
+    await expect(place(2, true)).rejects.toThrow('changed their mind')
+    expect(await placed(app)).toEqual([1])
+    expect(await ordered(client)).toEqual([1])
+  })
+
+  test('what is rolled back to a savepoint was never there, and its place in the stream is free', async () => {
+    const { app, client } = await shop()
+    const outbox = app.outbox(client)
+    await client.query('begin')
+    await outbox.publish(Placed({ number: 1 }, { stream: 'order-1' }))
+    await client.query('savepoint half')
+    await outbox.publish(Placed({ number: 2 }, { stream: 'order-1', id: 'second' }))
+    await client.query('rollback to half')
+    const { streams, duplicate } = await outbox.publish(Placed({ number: 3 }, { stream: 'order-1', id: 'second' }))
+    expect({ streams, duplicate }).toEqual({ streams: [{ stream: 'order-1', revision: 2 }], duplicate: false })
+    await client.query('commit')
+    expect(await placed(app)).toEqual([1, 3])
+  })
+
+  test('a known id fails nothing: its first receipt comes back, and the transaction goes on', async () => {
+    const { app, client } = await shop()
+    const first = await app.publish(Placed({ number: 1 }, { id: 'once', stream: 'order-1' }))
+    await client.query('begin')
+    await client.query('insert into orders values (1)')
+    const again = await app.outbox(client).publish(Placed({ number: 1 }, { id: 'once', stream: 'order-1' }))
+    expect(again).toMatchObject({ ids: ['once'], duplicate: true, streams: first.streams })
+    await client.query('insert into orders values (2)')
+    await client.query('commit')
+    expect(await ordered(client)).toEqual([1, 2])
+    expect(await placed(app)).toEqual([1])
+  })
+
+  test('an id that is recorded with other content is refused, and the transaction can still commit', async () => {
+    const { app, client } = await shop()
+    await app.publish(Placed({ number: 1 }, { id: 'once' }))
+    await client.query('begin')
+    await client.query('insert into orders values (1)')
+    await expect(app.outbox(client).publish(Placed({ number: 2 }, { id: 'once' }))).rejects.toMatchObject({
+      code: 'id-reused',
+    })
+    await client.query('commit')
+    expect(await ordered(client)).toEqual([1])
+  })
+
+  test('without a transaction it is refused, and nothing is recorded', async () => {
+    const { app, client } = await shop()
+    await expect(app.outbox(client).publish(Placed({ number: 1 }))).rejects.toMatchObject({
+      code: 'outbox-no-transaction',
+    })
+    expect(await placed(app)).toEqual([])
+  })
+
+  test('documents go with the transaction of the user; without one, none is written', async () => {
+    const { url, schema, client } = await shop()
+    const store = await postgres(url, { schema }).open(hostAt({ now: 1_700_000_000_000 }))
+    onTestFinished(() => store.close())
+    await store.documents.define({ name: 'orders', indexes: [] })
+    const request = { ...append(anEvent()), documents: [{ collection: 'orders', id: '1', data: '{}' }] }
+    const outbox = store.outbox(client)
+    await expect(outbox.append(request)).rejects.toMatchObject({ code: 'outbox-no-transaction' })
+    expect(await store.documents.get('orders', ['1'])).toEqual(new Map())
+    await client.query('begin')
+    await outbox.append(request)
+    await client.query('commit')
+    expect(await store.documents.get('orders', ['1'])).toEqual(new Map([['1', '{}']]))
+  })
+
+  test('a connection to another database, or to one without a store, is refused', async () => {
+    const { app, schema, url } = await shop()
+    await using server = await startPostgres({ fsync: false })
+    const empty = await connected(await server.createDatabase())
+    await empty.query('begin')
+    await expect(app.outbox(empty).publish(Placed({ number: 1 }))).rejects.toMatchObject({ code: 'outbox-other-store' })
+
+    const twin = await server.createDatabase()
+    const other = await hodisa({ source: 'shop', store: postgres(twin, { schema }), events: [Placed] })
+    onTestFinished(() => other.stop())
+    const elsewhere = await connected(twin)
+    await elsewhere.query('begin')
+    await expect(app.outbox(elsewhere).publish(Placed({ number: 1 }))).rejects.toMatchObject({
+      code: 'outbox-other-store',
+      details: { store: expect.stringContaining(new URL(url).host) },
+    })
+    await Promise.all([empty.query('rollback'), elsewhere.query('rollback')])
+    expect(await placed(other)).toEqual([])
+    await Promise.all([empty.end(), elsewhere.end(), other.stop()])
+  })
+
+  test('what is no connection is refused', async () => {
+    const { app } = await shop()
+    expect(() => app.outbox({} as never)).toThrow(expect.objectContaining({ code: 'invalid-option' }))
+    const odd = { query: async () => 'rows?' }
+    await expect(app.outbox(odd).publish(Placed({ number: 1 }))).rejects.toMatchObject({ code: 'invalid-option' })
+  })
+
+  test('with two-phase commit, events come when the second phase commits, whoever sends it', async () => {
+    await using server = await startPostgres({ fsync: false, maxPreparedTransactions: 4 })
+    const { app, client, url } = await shop(await server.createDatabase())
+    for (const [number, name] of [
+      [1, 'kept'],
+      [2, 'dropped'],
+    ] as const) {
+      await client.query('begin')
+      await client.query('insert into orders values ($1)', [number])
+      await app.outbox(client).publish(Placed({ number }, { stream: `order-${number}`, id: name }))
+      await client.query(`prepare transaction '${name}'`)
+    }
+    await app.publish(Placed({ number: 3 }))
+    expect(await placed(app), 'others are not held up').toEqual([3])
+    const other = await connected(url)
+    await other.query("commit prepared 'kept'")
+    await other.query("rollback prepared 'dropped'")
+    expect(await placed(app)).toEqual([3, 1])
+    expect(await ordered(client)).toEqual([1])
+    await Promise.all([client.end(), other.end(), app.stop()])
+  })
+
+  test('what a process committed right before it was killed is delivered by the next', async () => {
+    const { url, schema, dispose } = await postgresPlace()
+    onTestFinished(dispose)
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'fixtures/commit-and-die.ts'), url, schema], {
+      stdio: 'inherit',
+    })
+    const [, signal] = await once(child, 'exit')
+    expect(signal).toBe('SIGKILL')
+    const app = await hodisa({ source: 'shop', store: postgres(url, { schema }), events: [Placed] })
+    onTestFinished(() => app.stop())
+    const handled: unknown[] = []
+    app.service('email', { from: 'start' }).on(Placed, ({ data }) => {
+      handled.push(data)
+    })
+    await app.start()
+    await app.settled()
+    expect(handled).toEqual([{ number: 1 }])
+  })
+
+  test('many transactions at once, on the same streams and ids, leave what one after the other would', async () => {
+    const { app, url } = await shop()
+    const pool = new Pool({ connectionString: url, max: 8 })
+    onTestFinished(() => pool.end())
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, number) => {
+        const client = await pool.connect()
+        try {
+          await client.query('begin')
+          const id = `id-${number % 10}`
+          await app.outbox(client).publish(Placed({ number: number % 10 }, { stream: `order-${number % 5}`, id }))
+          await client.query(number % 4 === 3 ? 'rollback' : 'commit')
+        } finally {
+          client.release()
+        }
+      }),
+    )
+    const found = await placed(app)
+    // Every id was committed by at least two of the four that gave it.
+    expect(found.toSorted((one, other) => one - other)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    for (let stream = 0; stream < 5; stream++) {
+      const revisions: unknown[] = []
+      for await (const event of app.read({ stream: `order-${stream}` })) revisions.push(event.revision)
+      expect(revisions).toEqual([1, 2])
+    }
+  })
+})
