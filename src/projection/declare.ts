@@ -2,7 +2,16 @@ import { HodisaError } from '../errors.ts'
 import type { Registry } from '../event/registry.ts'
 import type { Store } from '../store/port.ts'
 import type { DefinedProjection } from './definition.ts'
-import { collectionOf, inlineNameOf, readIn, stateWrite, VIEWS, type ViewState, type ViewStates } from './state.ts'
+import {
+  collectionOf,
+  inlineNameOf,
+  keepRegistered,
+  readIn,
+  stateWrite,
+  VIEWS,
+  type ViewState,
+  type ViewStates,
+} from './state.ts'
 
 /** The events of a projection, as they stand in the log. */
 export function typesOf(projection: DefinedProjection, registry: Registry): readonly string[] {
@@ -88,7 +97,7 @@ async function registerEmpty(
 ): Promise<void> {
   const name = inlineNameOf(state)
   await store.inline({ name, types })
-  if ((await lastOf(store, types)) === 0) return
+  if ((await lastOf(store, types)) === 0) return keepRegistered(store, state, name)
   // Somebody else has made the view since, and published; or somebody has published without it.
   if ((await store.documents.get(VIEWS, [projection.id])).size > 0) return
   await store.inline({ name, types: [] })

@@ -24,7 +24,8 @@ export class ViewDocuments {
     documents: ReadonlyMap<string, Document | undefined>,
   ): Promise<readonly DocumentWrite[]> {
     const writes: DocumentWrite[] = []
-    for (const [id, document] of documents) {
+    // Sorted, so that of two that write the same ones neither waits for the other in turn.
+    for (const [id, document] of [...documents].sort(([one], [other]) => (one < other ? -1 : 1))) {
       if (document === undefined) {
         writes.push({ collection, id, data: null })
         continue

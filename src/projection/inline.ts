@@ -10,13 +10,21 @@ import { declare, typesOf } from './declare.ts'
 import type { DefinedProjection } from './definition.ts'
 import { ViewDocuments } from './documents.ts'
 import { Draft } from './draft.ts'
-import { collectionOf, fencedAt, inlineNameOf, type ViewState, ViewStates } from './state.ts'
+import {
+  collectionOf,
+  inlineNameOf,
+  keepRegistered,
+  readRebuildIn,
+  rebuildWrite,
+  type ViewState,
+  ViewStates,
+} from './state.ts'
 import type { ProjectedEvent } from './types.ts'
 
 /** How long a writer waits for a rebuild to take its last steps, and how often it looks. Ms. */
 const FENCE_WAIT = 10_000
 const FENCE_LOOK = 20
-/** A rebuild that has not come to its end by then is dead: whoever waits for it takes its fence away. Ms. */
+/** A rebuild that stands still for so long by a writer's own clock is dead: what it has registered is taken away. Ms. */
 export const FENCE_LIFE = 30_000
 
 export interface InlineHost {
@@ -40,6 +48,8 @@ export class InlineProjections {
   readonly #host: InlineHost
   readonly #states: ViewStates
   readonly #projections = new Set<DefinedProjection>()
+  /** Names that are in the way and not those of a current view, and since when by the own clock. */
+  readonly #inTheWay = new Map<string, number>()
   #covers: (type: string) => boolean = () => false
   #active: readonly Active[] | undefined
   #activating: Promise<readonly Active[]> | undefined
@@ -85,19 +95,33 @@ export class InlineProjections {
    * Whether to try a refused append again: the view was built anew, and the writer goes on with what it is now.
    */
   async refused(error: unknown, since: number): Promise<boolean> {
-    const { store, clock } = this.#host
+    const { clock } = this.#host
     if (clock.monotonic() - since > FENCE_WAIT) return false
     // An engine may find only at the end of an append that projections were registered meanwhile.
     if (isHodisaError(error, 'store-busy') && error.details.refusal !== undefined) return true
     if (!isHodisaError(error, 'inline-missing')) return false
     const name = String(error.details.projection)
-    if (![...this.#projections].some((one) => name.startsWith(`${one.id} `))) return false
+    const projection = [...this.#projections].find((one) => name.startsWith(`${one.id} `))
+    if (projection === undefined) return false
     this.#active = undefined
-    const fenced = fencedAt(name)
-    if (fenced === undefined) return true
-    if (Math.abs(clock.now() - fenced) > FENCE_LIFE) await store.inline({ name, types: [] })
+    const state = await this.#states.read(projection)
+    if (state === undefined || name === inlineNameOf(state)) return true
+    const seen = this.#inTheWay.get(name) ?? clock.monotonic()
+    this.#inTheWay.set(name, seen)
+    if (clock.monotonic() - seen > FENCE_LIFE) await this.#giveUp(projection, inlineNameOf(state))
     else await new Promise<void>((resolve) => clock.after(FENCE_LOOK, resolve))
     return true
+  }
+
+  /** Ends a rebuild that stands still in its last steps: it finds its run taken over should it go on. */
+  async #giveUp(projection: DefinedProjection, current: string): Promise<void> {
+    const { store } = this.#host
+    await store.transaction(async (tx) => {
+      const rebuild = await readRebuildIn(tx.documents, projection)
+      if (rebuild !== undefined) await tx.documents.write([rebuildWrite(projection, { ...rebuild, run: 'given up' })])
+    })
+    await keepRegistered(store, projection, current)
+    this.#inTheWay.clear()
   }
 
   #activate(): Promise<readonly Active[]> {
@@ -156,7 +180,10 @@ export class InlineProjections {
     if (covered.length === 0) return
     const collection = collectionOf(state)
     const events = covered.flatMap((one) => this.#projected(one, texts))
-    const draft = new Draft(async (ids) => documents.decodeAll(await tx.documents.get(collection, ids)), tx.sql)
+    const draft = new Draft(
+      async (ids) => documents.decodeAll(await tx.documents.get(collection, ids.toSorted())),
+      tx.sql,
+    )
     await applyAll(projection, events, draft)
     await tx.documents.write(await documents.writes(collection, await draft.finish()))
   }

@@ -3,6 +3,7 @@ import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { withFaults } from '../delivery/fixtures/faults.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
 import { defineProjection, type RebuildProgress, type ViewDifference } from '../index.ts'
+import { fakeClock } from '../testing/index.ts'
 import { created, ORDER_EVENTS, OrderCancelled, OrderCreated, orderSummary, type Summary } from './fixtures/orders.ts'
 
 /** The same projection, with a handler that was wrong. */
@@ -197,4 +198,61 @@ eachEngine((bed) => {
     expect(await writer.view(Orders).count()).toBe(next)
     expect(await operator.projections.verify(orderSummary({ inline: true }))).toMatchObject({ differences: 0 })
   })
+
+  test('a rebuild of an inline projection that dies in its last steps holds writers up for a while, and not for ever', async () => {
+    const shared = bed()
+    const clock = fakeClock()
+    const writer = await shared.app({ events: ORDER_EVENTS, clock })
+    const Orders = orderSummary({ inline: true })
+    writer.project(Orders)
+    await writer.publish(orders(5))
+    for (let steps = 1; ; steps++) {
+      let left = steps
+      const dying = await shared.app({ events: ORDER_EVENTS }, (store) =>
+        withFaults(store, (method) => {
+          if (method !== 'inline' && method !== 'transaction') return undefined
+          return left-- > 0 ? undefined : new Error('killed')
+        }),
+      )
+      const died = await dying.projections.rebuild(orderSummary({ inline: true })).catch((reason) => reason)
+      const before = await writer.view(Orders).count()
+      const publishing = settledState(writer.publish(created(100 + steps)))
+      await until(async () => {
+        await clock.advance(1_000)
+        return publishing.over
+      })
+      if (publishing.error !== undefined) {
+        // It waited as long as one write may: by the next one the dead rebuild is known for what it is.
+        expect(publishing.error).toMatchObject({ code: 'inline-missing' })
+        await clock.advance(30_000)
+        const again = settledState(writer.publish(created(100 + steps)))
+        await until(async () => {
+          await clock.advance(100)
+          return again.over
+        })
+        expect(again.error).toBeUndefined()
+      }
+      expect(await writer.view(Orders).count()).toBe(before + 1)
+      if (!(died instanceof Error)) break
+    }
+    const operator = await shared.app({ events: ORDER_EVENTS })
+    expect(await operator.projections.verify(orderSummary({ inline: true }))).toMatchObject({ differences: 0 })
+  })
 })
+
+interface Settled {
+  over: boolean
+  error: unknown
+}
+
+function settledState(promise: Promise<unknown>): Settled {
+  const state: Settled = { over: false, error: undefined }
+  promise
+    .catch((error) => {
+      state.error = error
+    })
+    .finally(() => {
+      state.over = true
+    })
+  return state
+}

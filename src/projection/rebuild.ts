@@ -12,6 +12,7 @@ import {
   collectionOf,
   fenceNameOf,
   inlineNameOf,
+  keepRegistered,
   type RebuildState,
   readIn,
   readRebuildIn,
@@ -128,21 +129,19 @@ export class Rebuild {
   async #swap(builder: Builder, rebuild: RebuildState, catchUp: () => Promise<void>): Promise<boolean> {
     if (!this.#projection.inline) return this.#put(builder.position, rebuild)
     const { store, clock } = this.#host
-    const fence = fenceNameOf(this.#projection, clock.now())
+    const fence = fenceNameOf(this.#projection, rebuild.run)
     const since = clock.monotonic()
+    const own = inlineNameOf({ ...this.#projection, generation: rebuild.generation })
     // From here on nobody records events of the view.
     await store.inline({ name: fence, types: this.#types })
     try {
       await catchUp()
       if ((await lastOf(store, this.#types)) > builder.position) return false
       if (clock.monotonic() - since > FENCE_LIFE / 2) return false
-      await this.#put(builder.position, rebuild)
-      const { name, version } = this.#projection
-      const own = inlineNameOf({ name, version, generation: rebuild.generation })
       await store.inline({ name: own, types: this.#types })
-      for (const other of await store.inlines()) {
-        if (other.name !== own && other.name.startsWith(`${name}@`)) await store.inline({ name: other.name, types: [] })
-      }
+      // Refused where writers have given this run up meanwhile.
+      await this.#put(builder.position, rebuild)
+      await keepRegistered(store, this.#projection, own)
       return true
     } finally {
       await store.inline({ name: fence, types: [] })

@@ -59,14 +59,15 @@ export function inlineNameOf(state: Pick<ViewState, 'name' | 'version' | 'genera
 }
 
 /** Registered while a rebuild takes the last steps: nobody knows it, so that nobody records its events meanwhile. */
-export function fenceNameOf(view: ViewName, at: number): string {
-  return `${idOf(view)} rebuild ${at}`
+export function fenceNameOf(view: ViewName, run: string): string {
+  return `${idOf(view)} ${run}`
 }
 
-/** When a registered name was put there as a fence; undefined for any other. */
-export function fencedAt(name: string): number | undefined {
-  const at = / rebuild (\d+)$/.exec(name)?.[1]
-  return at === undefined ? undefined : Number(at)
+/** Takes every registered name of a projection away, of any version of it, but one. */
+export async function keepRegistered(store: Store, { name }: Pick<ViewName, 'name'>, kept: string): Promise<void> {
+  for (const other of await store.inlines()) {
+    if (other.name !== kept && other.name.startsWith(`${name}@`)) await store.inline({ name: other.name, types: [] })
+  }
 }
 
 export function idOf({ name, version }: ViewName): string {
