@@ -11,6 +11,8 @@ export interface Patience {
   readonly clock: Clock
   /** Ms that a lost connection, or what another transaction holds, is waited for. */
   readonly busyTimeout: number
+  /** Whether commits have to be on disk, whatever the role's own setting. */
+  readonly durable: boolean
 }
 
 /** Runs statements, which are written for the schema `hodisa`, on one connection. Rows come as arrays. */
@@ -27,6 +29,9 @@ export class Database {
   readonly #pool: PostgresPool
   readonly #own: boolean
   readonly #statements = new Map<string, { readonly text: string; readonly name: string }>()
+  readonly #met = new WeakSet<PgClient>()
+  #newcomer: (session: Session) => Promise<void> = async () => undefined
+  #pooled: boolean | undefined
   #prepared = true
   #closed = false
 
@@ -41,6 +46,16 @@ export class Database {
     pool.on('connect', (client) => (client as PgClient).on('error', () => undefined))
   }
 
+  /** Called with every new connection, before anything else of the store is sent on it. */
+  onNewcomer(newcomer: (session: Session) => Promise<void>): void {
+    this.#newcomer = newcomer
+  }
+
+  /** Whether a pooler stands between this process and the server; undefined before the first connection. */
+  get pooled(): boolean | undefined {
+    return this.#pooled
+  }
+
   /** A statement in a transaction of its own that may be sent twice; after a lost connection it is. */
   async query<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     return this.persistently(() => this.once<Row>(sql, values))
@@ -52,7 +67,7 @@ export class Database {
   }
 
   /** Tries again, for as long as patience lasts, when the connection is lost. */
-  async persistently<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  async persistently<Result>(attempt: () => Promise<Result>, mayRepeat: () => boolean = () => true): Promise<Result> {
     const { clock, busyTimeout } = this.patience
     const start = clock.monotonic()
     for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
@@ -60,7 +75,8 @@ export class Database {
         return await attempt()
       } catch (error) {
         const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-        if (!isLost(cause) || this.#closed || clock.monotonic() - start + pause > busyTimeout) throw error
+        if (!isLost(cause) || !mayRepeat() || this.#closed || clock.monotonic() - start + pause > busyTimeout)
+          throw error
         await new Promise<void>((resume) => clock.after(pause, resume))
       }
     }
@@ -70,15 +86,19 @@ export class Database {
   async session<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     const client = await this.connect()
     let broken = false
-    const onError = () => {
+    let lastWords: unknown
+    const onError = (error: Error) => {
       broken = true
+      lastWords ??= error
     }
     client.on('error', onError)
     try {
       return await work(this.on(client))
     } catch (error) {
-      broken ||= isLost(error) || (error instanceof Error && isLost(error.cause))
-      throw mapError(error, this.patience.where)
+      const lost = isLost(error) || (error instanceof Error && isLost(error.cause))
+      broken ||= lost
+      // Why the server ended the connection tells more than that it is gone.
+      throw mapError(lost && stateOf(lastWords) !== '' ? lastWords : error, this.patience.where)
     } finally {
       client.off('error', onError)
       client.release(broken)
@@ -88,11 +108,28 @@ export class Database {
   /** A connection that the caller keeps, and releases. */
   async connect(): Promise<PgClient> {
     if (this.#closed) throw closed(this.patience.where)
+    let client: PgClient | undefined
     try {
-      return (await this.#pool.connect()) as PgClient
+      client = (await this.#pool.connect()) as PgClient
+      if (!this.#met.has(client)) await this.#meet(client)
+      return client
     } catch (error) {
+      client?.release(true)
       throw mapError(error, this.patience.where)
     }
+  }
+
+  async #meet(client: PgClient): Promise<void> {
+    const session = this.on(client)
+    if (this.#pooled === undefined) {
+      const [row] = await session.query<[number]>('select pg_backend_pid()')
+      // A pooler tells a process id of its own.
+      this.#pooled = client.processID !== undefined && client.processID !== row?.[0]
+      // It may give each transaction another connection: what is prepared is on one of them.
+      if (this.#pooled) this.#prepared = false
+    }
+    await this.#newcomer(session)
+    this.#met.add(client)
   }
 
   /** Statements on a connection that somebody else holds. */

@@ -35,7 +35,7 @@ export async function describeServer(
   if (behind !== undefined) {
     warnings.push({
       code: 'store-behind',
-      message: `the log went back from position ${behind.seen} to ${behind.head} while this process ran: the server has lost events it acknowledged`,
+      message: `the log went back from position ${behind.seen} to ${behind.head} while this process ran: the server has lost what it acknowledged, and gives those positions to other events`,
       fix: 'Compare with what other systems know, and publish what is missing again; use synchronous replication.',
     })
   }

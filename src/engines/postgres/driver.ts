@@ -7,6 +7,8 @@ export interface PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
   off(event: string, listener: (...args: never[]) => void): unknown
+  /** Of the server's process, as the connection was told. */
+  readonly processID?: number | null
   /** Gives it back to its pool; with true, or an error, the connection is closed. */
   release(destroy?: boolean | Error): void
 }

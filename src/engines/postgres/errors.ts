@@ -15,6 +15,10 @@ const STATES: Readonly<Record<string, readonly [code: ErrorCode, text: string]>>
   '40P01': ['store-busy', 'two transactions waited for each other'],
   '40001': ['store-busy', 'another transaction changed the same rows'],
   '57014': ['store-busy', 'the statement took too long'],
+  '25P03': [
+    'commit-awaited-io',
+    'the transaction stood still for longer than 2 s, and the server ended it, so that what it had locked holds nobody up',
+  ],
   '25006': ['store-read-only', 'the server takes no writes; it may be a standby'],
   XX001: ['store-corrupt', 'the server reports damaged data'],
   XX002: ['store-corrupt', 'the server reports a damaged index'],

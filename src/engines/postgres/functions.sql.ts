@@ -17,6 +17,9 @@ export const BY_INDEX =
 /** A lock of the store's own, apart from those of other stores in the database. */
 const LOCK_NAMESPACE = 0x486f6473
 
+/** Beyond whatever a process may have seen of a counter that went back. */
+const FAR = 1_000_000
+
 export const FUNCTIONS = `
 -- Of transaction-level advisory locks: one number for a text of this store.
 create function hodisa.lock_key(kind text, name text) returns bigint language sql immutable as $$
@@ -162,10 +165,10 @@ begin
   return found_batch;
 end $$;
 
--- Gives what was committed since the last tick its place in the log, and returns the last place given. Must be a statement of its
--- own, outside of a transaction: what it writes has to be seen by the next one that holds the lock. In steps, because a plan for
--- all of it at once takes longer to start than to run.
-create function hodisa.tick(durable boolean, out head bigint) language plpgsql ${BY_INDEX} as $$
+-- Gives what was committed since the last tick its place in the log, and returns the last place given and the tick that gave it.
+-- Must be a statement of its own, outside of a transaction: what it writes has to be seen by the next one that holds the lock. In
+-- steps, because a plan for all of it at once takes longer to start than to run.
+create function hodisa.tick(durable boolean, out head bigint, out tick bigint, out mark uuid) language plpgsql ${BY_INDEX} as $$
 declare
   seen pg_snapshot;
   recorded bigint;
@@ -177,7 +180,7 @@ begin
     raise exception 'tick() needs the isolation level read committed';
   end if;
   perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
-  select t.snapshot, t.position, t.recorded_at into seen, head, recorded
+  select t.snapshot, t.position, t.recorded_at, t.id, t.mark into seen, head, recorded, tick, mark
     from hodisa.ticks t order by t.id desc limit 1;
   select array_agg(f.batch order by f.batch), array_agg(f.events order by f.batch), array_agg(f.recorded_at order by f.batch),
       pg_current_snapshot() into numbers, counts, times, seen
@@ -192,8 +195,16 @@ begin
     insert into hodisa.log (position, batch, events, recorded_at) values (head + 1, numbers[i], counts[i], recorded);
     head := head + counts[i];
   end loop;
-  insert into hodisa.ticks (snapshot, position, recorded_at) values (seen, head, recorded);
-  perform pg_notify('hodisa', 'head ' || head::text);
+  insert into hodisa.ticks as t (snapshot, position, recorded_at) values (seen, head, recorded) returning t.id, t.mark into tick, mark;
+  perform pg_notify('hodisa', concat_ws(' ', 'head', head, tick, mark));
+end $$;
+
+-- 0 where the server does not tell.
+create function hodisa.system_identifier() returns bigint language plpgsql as $$
+begin
+  return (select c.system_identifier from pg_control_system() c);
+exception when insufficient_privilege then
+  return 0;
 end $$;
 
 -- Must run on every new connection before it ticks. After a restore into another cluster, or out of an older state of this one,
@@ -202,7 +213,7 @@ create function hodisa.recognise_cluster() returns boolean language plpgsql as $
 declare
   last hodisa.ticks;
   before bigint;
-  now_here bigint := (select system_identifier from pg_control_system());
+  now_here bigint := hodisa.system_identifier();
 begin
   perform pg_advisory_xact_lock(${LOCK_NAMESPACE}, 'hodisa.ticks'::regclass::oid::integer);
   select * into last from hodisa.ticks order by id desc limit 1;
@@ -223,6 +234,23 @@ begin
   return true;
 end $$;
 
+-- Before anything else on a new connection: whether the server has the tick that this process has seen last. One that has lost
+-- its last transactions has not. What the process knows of positions, leases and groups then is of no use, and must not be written:
+-- its instances are gone, and no revision of a group or epoch of a lease of theirs is one that they could know.
+create function hodisa.recognise_process(seen_tick bigint, seen_mark uuid, instances text[], out known boolean, out head bigint,
+    out tick bigint, out mark uuid) language plpgsql as $$
+begin
+  known := exists (select from hodisa.ticks t where t.id = seen_tick and t.mark = seen_mark);
+  if known then return; end if;
+  perform 1 from hodisa.groups g order by g.service for update;
+  update hodisa.groups set revision = revision + ${FAR};
+  perform 1 from hodisa.leases l where l.owner = any (instances) order by l.service, l.bucket for update;
+  update hodisa.leases set epoch = epoch + ${FAR} where owner = any (instances);
+  delete from hodisa.presence where id = any (instances);
+  perform hodisa.raise_groups();
+  select t.position, t.id, t.mark into head, tick, mark from hodisa.ticks t order by t.id desc limit 1;
+end $$;
+
 insert into hodisa.ticks (snapshot, position, recorded_at) values (pg_current_snapshot(), 0, 0);
-insert into hodisa.identity (system_identifier) select system_identifier from pg_control_system();
+insert into hodisa.identity (system_identifier) select hodisa.system_identifier();
 `

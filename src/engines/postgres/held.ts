@@ -10,20 +10,20 @@ export interface HeldListener {
   lost?(): void
 }
 
-/** Ms after which a server that does not answer on this connection is taken for unreachable. */
-const LONGEST_ANSWER = 15_000
-
 /** One connection kept for one purpose, so that it never waits behind other work. Made when it is needed, and again after a loss. */
 export class Held {
   readonly #database: Database
   readonly #listener: HeldListener
+  readonly #longestAnswer: number
   #connecting: Promise<{ client: PgClient; session: Session }> | undefined
   /** What is under way: a connection does one thing after the other. */
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  constructor(database: Database, listener: HeldListener = {}) {
+  /** @param longestAnswer ms after which a server that does not answer is taken for unreachable */
+  constructor(database: Database, longestAnswer: number, listener: HeldListener) {
     this.#database = database
+    this.#longestAnswer = longestAnswer
     this.#listener = listener
   }
 
@@ -49,7 +49,7 @@ export class Held {
     let giveUp: (() => void) | undefined
     const silence = new Promise<never>((_, reject) => {
       giveUp = clock.after(
-        LONGEST_ANSWER,
+        this.#longestAnswer,
         () => reject(new Error('query read timeout: no answer on a held connection')),
         true,
       )

@@ -54,7 +54,12 @@ export async function openStore(
     : target
   const where = own ? withoutPassword(target) : 'in the pool given'
   const busyTimeout = milliseconds(options.busyTimeout ?? '10s', 'busyTimeout')
-  const database = new Database(pool, own, namesFor(schema), { where, clock: host.clock, busyTimeout })
+  const database = new Database(pool, own, namesFor(schema), {
+    where,
+    clock: host.clock,
+    busyTimeout,
+    durable: host.durability === 'fsync',
+  })
   try {
     await assertServer(database)
     if (mayMigrate) await migrate(database, schema)

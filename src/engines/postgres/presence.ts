@@ -1,5 +1,6 @@
 import type { InstanceInfo, Presence } from '../../store/port.ts'
 import type { Session } from './database.ts'
+import type { History } from './history.ts'
 
 const JOIN = `insert into hodisa.presence (id, source, host, machine, pid, started_at) values ($1, $2, $3, $4, $5, $6)
   on conflict (id) do update set source = excluded.source, host = excluded.host, machine = excluded.machine, pid = excluded.pid,
@@ -12,13 +13,16 @@ const LIST = 'select id, source, host, machine, pid, started_at from hodisa.pres
 /** Which processes are alive. */
 export class PostgresPresence implements Presence {
   readonly #connection: Pick<Session, 'query'>
+  readonly #own: History['instances']
 
   /** The connection should do nothing else: who is late for a beat is taken for dead. */
-  constructor(connection: Pick<Session, 'query'>) {
+  constructor(connection: Pick<Session, 'query'>, own: History['instances']) {
     this.#connection = connection
+    this.#own = own
   }
 
   async join({ id, source, host, machine, pid, startedAt }: InstanceInfo): Promise<void> {
+    this.#own.add(id)
     await this.#connection.query(JOIN, [id, source, host, machine, pid, startedAt])
   }
 
@@ -31,6 +35,7 @@ export class PostgresPresence implements Presence {
   }
 
   async leave(id: string, beat?: number): Promise<boolean> {
+    if (beat === undefined) this.#own.delete(id)
     return (await this.#connection.query(LEAVE, [id, beat ?? null])).length > 0
   }
 

@@ -86,7 +86,9 @@ create table hodisa.ticks (
   snapshot pg_snapshot not null,
   -- the last one given
   position bigint not null,
-  recorded_at bigint not null
+  recorded_at bigint not null,
+  -- no other tick ever has it, also where a server that lost its last transactions gives a number again
+  mark uuid not null default gen_random_uuid()
 );
 
 create table hodisa.streams (

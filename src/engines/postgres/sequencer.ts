@@ -1,18 +1,25 @@
 import type { Clock } from '../../store/port.ts'
 import type { Held } from './held.ts'
 
-const TICK = 'select hodisa.tick($1::boolean)'
+const TICK = 'select head, tick, mark from hodisa.tick($1::boolean)'
 /** Ms from the start of one tick to the next that nobody waits for: what comes meanwhile shares it. */
 const PAUSE = 4
 /** Pauses of a search for events of somebody else's transaction, which may commit at any moment, in ms. */
 const SEARCH = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1_000, 2_000]
+
+/** The newest tick as of a moment: the last position given, and what tells it from any other that was or will be. */
+export interface Tick {
+  readonly head: number
+  readonly id: number
+  readonly mark: string
+}
 
 /** Runs the ticks of this process: one at a time, shared by all who ask. */
 export class Sequencer {
   readonly #held: Held
   readonly #clock: Clock
   readonly #durable: boolean
-  readonly #ticked: (head: number) => void
+  readonly #ticked: (tick: Tick) => void
   readonly #failed: (error: unknown) => void
   #running: Promise<number> | undefined
   #next: Promise<number> | undefined
@@ -31,7 +38,7 @@ export class Sequencer {
     }: {
       clock: Clock
       durable: boolean
-      ticked: (head: number) => void
+      ticked: (tick: Tick) => void
       failed: (error: unknown) => void
     },
   ) {
@@ -51,6 +58,11 @@ export class Sequencer {
       () => this.#tick(),
     )
     return this.#next
+  }
+
+  /** Whether a tick has begun within the last `ms`. */
+  tickedWithin(ms: number): boolean {
+    return performance.now() - this.#startedAt < ms
   }
 
   /** Something was committed: it gets its place in a moment. */
@@ -99,14 +111,14 @@ export class Sequencer {
     this.#soon = false
     this.#startedAt = performance.now()
     const run = this.#held
-      .query<[number]>(TICK, [this.#durable])
+      .query<[number, number, string]>(TICK, [this.#durable])
       .finally(() => {
         this.#running = undefined
         if (this.#soon && this.#next === undefined) this.#startSoon()
       })
       .then(([row]) => {
-        const head = row?.[0] ?? 0
-        this.#ticked(head)
+        const [head = 0, id = 0, mark = ''] = row ?? []
+        this.#ticked({ head, id, mark })
         return head
       })
     this.#running = run

@@ -25,13 +25,14 @@ import { closed } from './errors.ts'
 import { Expiry } from './expiry.ts'
 import { PostgresGroups } from './groups.ts'
 import { Held } from './held.ts'
+import { History, type Lost } from './history.ts'
 import type { Inlines } from './inlines.ts'
 import { Limiter } from './limiter.ts'
 import { LogReader } from './log-reader.ts'
 import { asConnection, Outbox } from './outbox.ts'
 import { PostgresPresence } from './presence.ts'
 import { ProgressWriter } from './progress.ts'
-import { Sequencer } from './sequencer.ts'
+import { Sequencer, type Tick } from './sequencer.ts'
 import { SqlRunner } from './sql-tag.ts'
 import { StreamHeads, streamName } from './stream-heads.ts'
 import { decodeToken } from './token.ts'
@@ -49,6 +50,9 @@ const CAPABILITIES: Capabilities = {
   exclusiveTransactions: false,
   synchronousOutbox: false,
 }
+
+/** Ms of an answer; of a beat less than half a lease, so that a second one on a new connection is in time. */
+const [LONGEST_TICK, LONGEST_BEAT] = [15_000, 2_500]
 
 export interface StoreSetup {
   readonly database: Database
@@ -78,6 +82,7 @@ export class PostgresStore implements Store {
   readonly #progress: ProgressWriter
   readonly #reads: LogReader
   readonly #documents: PostgresDocuments
+  readonly #history: History
   readonly #sequencer: Sequencer
   readonly #ticks: Held
   readonly #control: Held
@@ -87,7 +92,7 @@ export class PostgresStore implements Store {
   readonly #expiry: Expiry
   /** The highest position that was ever seen. */
   #highest = 0
-  #lostBehind: { readonly seen: number; readonly head: number } | undefined
+  #lostBehind: Lost | undefined
   #closed: Promise<void> | undefined
 
   constructor(setup: StoreSetup) {
@@ -96,7 +101,8 @@ export class PostgresStore implements Store {
     this.#setup = setup
     this.#database = database
     this.#durable = host.durability === 'fsync'
-    this.#ticks = new Held(database, {
+    this.#history = new History(database, (lost) => this.#fellBehind(lost))
+    this.#ticks = new Held(database, LONGEST_TICK, {
       async connected(session) {
         const [row] = await session.query<[boolean]>('select hodisa.recognise_cluster()')
         if (row?.[0] === true)
@@ -106,14 +112,22 @@ export class PostgresStore implements Store {
     this.#sequencer = new Sequencer(this.#ticks, {
       clock,
       durable: this.#durable,
-      ticked: (head) => this.#ticked(head),
+      ticked: (tick) => this.#ticked(tick),
       failed: (error) => {
         if (this.#closed === undefined)
           logger.warn('events could not be given their place yet', { error: String(error) })
       },
     })
-    this.#watcher = new Watcher(host, schema, this.#sequencer)
-    this.#control = new Held(database, this.#watcher)
+    this.#watcher = new Watcher(host, {
+      channel: schema,
+      sequencer: this.#sequencer,
+      database,
+      heard: (tick) => {
+        this.#history.heard(tick)
+        this.#highest = Math.max(this.#highest, tick.head)
+      },
+    })
+    this.#control = new Held(database, LONGEST_BEAT, this.#watcher)
     const { where } = database.patience
     this.#appender = new Appender(database, this.#heads, inlines, {
       limits: CAPABILITIES,
@@ -127,9 +141,9 @@ export class PostgresStore implements Store {
     this.#sql = new SqlRunner(where)
     this.#transactions = new Limiter(mostTransactions)
     this.#expiry = new Expiry(database)
-    this.#documents = new PostgresDocuments(database)
+    this.#documents = new PostgresDocuments(database, this.#durable)
     this.documents = this.#documents
-    this.presence = new PostgresPresence(this.#control)
+    this.presence = new PostgresPresence(this.#control, this.#history.instances)
     this.groups = new PostgresGroups(database, this.#durable)
     this.deadLetters = new PostgresDeadLetters(database, this.#durable)
   }
@@ -160,10 +174,13 @@ export class PostgresStore implements Store {
   }
 
   async readLog(query: LogQuery): Promise<LogPage> {
-    // A page that ends within what is placed needs no look at what is not.
-    if (query.backwards !== true && query.until === undefined && (query.after ?? 0) < this.#highest) {
-      const page = await this.#reads.readLog(query, this.#highest)
+    const known = this.#highest
+    // What is placed is read at once; only who comes to its end asks whether there is more.
+    if (query.backwards !== true && query.until === undefined && (query.after ?? 0) < known) {
+      const page = await this.#reads.readLog(query, known)
       if (!page.end) return page
+      const head = await this.#sequencer.fresh()
+      return head === known ? page : this.#reads.readLog(query, head)
     }
     return this.#reads.readLog(query, await this.#sequencer.fresh())
   }
@@ -306,21 +323,21 @@ export class PostgresStore implements Store {
     return appended
   }
 
-  #ticked(head: number): void {
-    if (head < this.#highest) this.#fellBehind(head)
-    this.#highest = head
-    this.#watcher.ticked(head)
+  #ticked(tick: Tick): void {
+    this.#history.saw(tick)
+    this.#highest = Math.max(this.#highest, tick.head)
+    this.#watcher.ticked(tick.head)
   }
 
   /** The server is one that has lost its last transactions: what this process knows of them is of no use any more. */
-  #fellBehind(head: number): void {
-    const seen = this.#highest
-    this.#lostBehind = { seen, head }
+  #fellBehind(lost: Lost): void {
+    this.#lostBehind = lost
+    this.#highest = lost.head
     this.#heads.clear()
+    this.#watcher.fellBehind(lost.head)
     this.#setup.host.logger.error('the store has lost events that it acknowledged, as after a failover', {
       code: 'store-behind',
-      seen,
-      head,
+      ...lost,
     })
   }
 }

@@ -3,7 +3,7 @@ import type { TransactionDocuments } from '../../store/documents.ts'
 import type { AppendRequest } from '../../store/events.ts'
 import type { SqlRows, StoreTransaction } from '../../store/port.ts'
 import type { Database, Session } from './database.ts'
-import { isLost, mapError, stateOf } from './errors.ts'
+import { isLost, stateOf } from './errors.ts'
 import { type SqlRunner, transactionFailed } from './sql-tag.ts'
 
 /** Ms that a transaction may wait for its program: a frozen one's locks do not hold its successor for longer. */
@@ -20,33 +20,38 @@ export async function inTransaction<Result>(
   work: (session: Session) => Promise<Result>,
 ): Promise<Result> {
   let xid: string | undefined
-  const committed = await database.session(async (session) => {
-    xid = await begin(session)
-    let result: Result
-    try {
-      result = await work(session)
-    } catch (error) {
-      await rollback(session, error)
-      throw stateOf(error) === '25P02' ? transactionFailed(error) : error
-    }
-    try {
+  /** What `work` came to, once all that is left is to commit. */
+  let done: { readonly result: Result } | undefined
+  const attempt = () =>
+    database.session(async (session) => {
+      xid = await begin(session, database)
+      let result: Result
+      try {
+        result = await work(session)
+      } catch (error) {
+        await rollback(session, error)
+        throw stateOf(error) === '25P02' ? transactionFailed(error) : error
+      }
+      done = { result }
       await commit(session)
-    } catch (error) {
-      if (!isLost(error)) throw error
-      return { result, unknown: error }
-    }
-    return { result, unknown: undefined }
-  })
-  if (committed.unknown !== undefined && !(await isCommitted(database, xid))) {
-    throw mapError(committed.unknown, database.patience.where)
+      return result
+    })
+  try {
+    // Nothing was done yet where it did not even begin.
+    return await database.persistently(attempt, () => xid === undefined)
+  } catch (error) {
+    const isUnknown = error instanceof Error && isLost(error.cause)
+    if (done !== undefined && isUnknown && (await isCommitted(database, xid))) return done.result
+    throw error
   }
-  return committed.result
 }
 
 /** One round trip; resolves with the id of the transaction. */
-async function begin(session: Session): Promise<string | undefined> {
-  const text = `begin isolation level read committed; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE};
-set local statement_timeout = ${LONGEST_STATEMENT}; set local lock_timeout = ${LONGEST_STATEMENT}; select pg_current_xact_id()::text as xid`
+async function begin(session: Session, { named, patience }: Database): Promise<string | undefined> {
+  const text =
+    named(`begin isolation level read committed; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE};
+set local statement_timeout = ${LONGEST_STATEMENT}; set local lock_timeout = ${LONGEST_STATEMENT}; 
+select hodisa.assure_durable(${patience.durable}); select pg_current_xact_id()::text as xid`)
   const results: unknown = await session.raw({ text })
   const last = Array.isArray(results) ? results.at(-1) : undefined
   return (last as { rows: { xid: string }[] } | undefined)?.rows[0]?.xid
@@ -65,8 +70,15 @@ async function rollback(session: Session, error: unknown): Promise<void> {
 async function isCommitted(database: Database, xid: string | undefined): Promise<boolean> {
   if (xid === undefined) return false
   for (;;) {
-    const [row] = await database.query<[string | null]>('select pg_xact_status($1::text::xid8)', [xid])
-    if (row?.[0] !== 'in progress') return row?.[0] === 'committed'
+    const status = await database.query<[string | null]>('select pg_xact_status($1::text::xid8)', [xid]).then(
+      ([row]) => row?.[0],
+      (error) => {
+        // The server has never heard of it: it crashed, or is another one, before anything of the transaction was on disk.
+        if (stateOf(error) === '22023') return 'aborted'
+        throw error
+      },
+    )
+    if (status !== 'in progress') return status === 'committed'
     await new Promise<void>((resume) => database.patience.clock.after(20, resume))
   }
 }

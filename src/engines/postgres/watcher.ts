@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import type { Hint, StoreHost } from '../../store/port.ts'
-import type { Session } from './database.ts'
+import type { Database, Session } from './database.ts'
 import type { PgClient } from './driver.ts'
 import type { Held, HeldListener } from './held.ts'
-import type { Sequencer } from './sequencer.ts'
+import type { Sequencer, Tick } from './sequencer.ts'
 
 type Listener = (hint: Hint) => void
 
@@ -19,27 +19,42 @@ const ECHO = 2_000
 
 const SIGNALS = "select value from hodisa.signals where name = 'groups'"
 
+export interface WatcherSetup {
+  /** Of its notifications. */
+  readonly channel: string
+  readonly sequencer: Sequencer
+  readonly database: Database
+  /** Called with every tick that another process tells. */
+  readonly heard: (tick: Tick) => void
+}
+
 /** Tells listeners what changed: by LISTEN where that works, and by looking again and again beneath it. */
 export class Watcher implements HeldListener {
   readonly #host: Pick<StoreHost, 'clock' | 'logger'>
   readonly #channel: string
   readonly #sequencer: Sequencer
+  readonly #database: Database
+  readonly #heard: (tick: Tick) => void
   readonly #listeners = new Set<Listener>()
   readonly #echo = `echo ${randomUUID()}`
   #control: Held | undefined
-  #echoed: (() => void) | undefined
+  #endTrial: ((arrived: boolean | undefined) => void) | undefined
   #listening: boolean | undefined
   #seenHead = 0
   #seenGroups: number | undefined
   #changedAt = 0
   #looks = 0
+  #looking = false
+  #again = false
   #cancel: (() => void) | undefined
   #pending: { head: boolean; groups: boolean } | undefined
 
-  constructor(host: Pick<StoreHost, 'clock' | 'logger'>, channel: string, sequencer: Sequencer) {
+  constructor(host: Pick<StoreHost, 'clock' | 'logger'>, { channel, sequencer, database, heard }: WatcherSetup) {
     this.#host = host
     this.#channel = channel
     this.#sequencer = sequencer
+    this.#database = database
+    this.#heard = heard
   }
 
   /** False where notifications do not arrive, as behind a pooler that gives each transaction another connection; undefined before it is known. */
@@ -67,12 +82,18 @@ export class Watcher implements HeldListener {
     this.#listeners.clear()
     this.#cancel?.()
     this.#cancel = undefined
-    this.#echoed?.()
+    this.#endTrial?.(undefined)
+  }
+
+  /** The log ends lower than it did. */
+  fellBehind(head: number): void {
+    this.#seenHead = head
+    this.#tellSoon({ head: true, groups: true })
   }
 
   /** A tick of this process. */
   ticked(head: number): void {
-    if (head === this.#seenHead) return
+    if (head <= this.#seenHead) return
     this.#seenHead = head
     this.#changedAt = this.#host.clock.monotonic()
     this.#tellSoon({ head: true, groups: false })
@@ -85,41 +106,57 @@ export class Watcher implements HeldListener {
     await session.raw({ text: `listen ${this.#channel}` })
     void this.#tryOut()
     // Whatever was told while nobody listened.
+    this.#sequencer.soon()
     this.#tellSoon({ head: true, groups: true })
   }
 
   lost(): void {
-    if (this.#cancel === undefined) return
     this.#listening = undefined
-    this.#tellSoon({ head: true, groups: true })
+    if (this.#cancel === undefined) return
+    // Looking connects again.
+    if (this.#looking) this.#again = true
+    else {
+      this.#cancel()
+      this.#later(0)
+    }
   }
 
-  /** Whether what is told arrives: LISTEN itself succeeds everywhere. */
+  /**
+   * Whether what is told arrives: LISTEN itself succeeds everywhere. Told on another connection: on its own, a pooler would hand on
+   * what the server says to whoever is asking.
+   */
   async #tryOut(): Promise<void> {
     const { clock, logger } = this.#host
-    const arrived = await new Promise<boolean>((resolve) => {
+    this.#endTrial?.(undefined)
+    const arrived = await new Promise<boolean | undefined>((resolve) => {
       const cancel = clock.after(ECHO, () => resolve(false), true)
-      this.#echoed = () => {
+      this.#endTrial = (outcome) => {
         cancel()
-        resolve(true)
+        resolve(outcome)
       }
-      this.#control?.query('select pg_notify($1, $2)', [this.#channel, this.#echo]).catch(() => undefined)
+      const notify = 'select pg_notify($1, $2)'
+      this.#database.query(notify, [this.#channel, this.#echo]).catch(() => this.#endTrial?.(undefined))
     })
-    if (this.#cancel === undefined) return
+    if (arrived === undefined) return
     if (!arrived && this.#listening !== false) {
       logger.warn(
         'notifications of PostgreSQL do not arrive here, as behind a pooler in transaction mode: looking instead',
       )
     }
     this.#listening = arrived
+    if (this.#cancel === undefined || this.#looking) return
+    this.#cancel()
+    this.#later(0)
   }
 
   #notified(payload: string): void {
-    if (payload === this.#echo) this.#echoed?.()
+    if (payload === this.#echo) this.#endTrial?.(true)
     else if (payload === 'groups') this.#tellSoon({ head: false, groups: true })
     else if (payload.startsWith('head ')) {
-      const head = Number(payload.slice(5))
-      if (head > this.#seenHead) this.ticked(head)
+      const [, head, id, mark = ''] = payload.split(' ')
+      const tick = { head: Number(head), id: Number(id), mark }
+      this.#heard(tick)
+      this.ticked(tick.head)
     }
   }
 
@@ -128,26 +165,34 @@ export class Watcher implements HeldListener {
   }
 
   async #look(): Promise<void> {
+    this.#looking = true
     try {
-      this.#looks += 1
-      const signals = this.#listening !== true || this.#looks % SIGNALS_EVERY === 0
-      const [, rows] = await Promise.all([
-        this.#sequencer.fresh(),
-        signals ? this.#control?.query<[number]>(SIGNALS) : undefined,
-      ])
-      const groups = rows?.[0]?.[0]
-      if (groups !== undefined && groups !== this.#seenGroups) {
-        this.#seenGroups = groups
-        this.#changedAt = this.#host.clock.monotonic()
-        this.#tellSoon({ head: false, groups: true })
-      }
+      await this.#lookOnce()
     } catch {
       // The server is away; those who read are told, and the next look may find it.
     }
+    this.#looking = false
     if (this.#cancel === undefined) return
     const idle = this.#host.clock.monotonic() - this.#changedAt
     const blind = idle < 1_000 ? QUICK_POLL : idle < 5_000 ? 50 : SLOW_POLL
-    this.#later(this.#listening === false ? blind : POLL)
+    this.#later(this.#again ? 0 : this.#listening === false ? blind : POLL)
+    this.#again = false
+  }
+
+  async #lookOnce(): Promise<void> {
+    const listening = this.#listening === true
+    const signals = !listening || ++this.#looks % SIGNALS_EVERY === 0
+    // Heartbeats ask for the head too.
+    const ticked = listening && this.#sequencer.tickedWithin(POLL * 0.75)
+    const [, rows] = await Promise.all([
+      ticked ? undefined : this.#sequencer.fresh(),
+      signals ? this.#control?.query<[number]>(SIGNALS) : undefined,
+    ])
+    const groups = rows?.[0]?.[0]
+    if (groups === undefined || groups === this.#seenGroups) return
+    this.#seenGroups = groups
+    this.#changedAt = this.#host.clock.monotonic()
+    this.#tellSoon({ head: false, groups: true })
   }
 
   /** Once for everything that happens until then. */
