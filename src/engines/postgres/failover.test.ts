@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { Noted } from '../../delivery/fixtures/events.ts'
+import { all, until } from '../../delivery/fixtures/until.ts'
+import type { PostgresServer } from '../../testing/postgres/index.ts'
+import { appOn, clientOf, describeOnOwnServer, ownServer, setAside, type TestApp } from './fixtures/own-server.ts'
+
+describeOnOwnServer('a server that has lost its last transactions', () => {
+  test('is told of, and services go on with what it gives to the same positions', async () => {
+    const server = await ownServer()
+    const app = await appOn(server.url)
+    const handled: number[] = []
+    app.service('email', { from: 'start' }).on(Noted, ({ data }) => void handled.push(data.n))
+    await effectsOf(app, server)
+    await app.start()
+    await publish(app, 0, 10)
+    await app.settled()
+    const { goBack } = await rememberState(server)
+    await publish(app, 10, 40)
+    await app.settled()
+    await goBack()
+
+    // Fewer, and then more, than were lost: what the process knows of their positions must not stand for them.
+    for (const [first, last] of [
+      [100, 110],
+      [200, 300],
+    ] as const) {
+      await publish(app, first, last)
+      const wanted = range(first, last)
+      await until(() => wanted.every((n) => handled.includes(n)))
+    }
+    await app.settled()
+    expect(await recorded(app)).toEqual([...range(0, 10), ...range(100, 110), ...range(200, 300)])
+    expect(await effects(server)).toEqual(await recorded(app))
+    expect(app.logger.lines).toContainEqual({
+      level: 'error',
+      message: expect.stringContaining('lost events'),
+      fields: expect.objectContaining({ code: 'store-behind' }),
+    })
+    const { warnings } = await app.explain()
+    expect(warnings).toContainEqual(expect.objectContaining({ code: 'store-behind' }))
+    expect(await app.deadLetters.list()).toEqual([])
+  })
+
+  test('has its services go on in every process, whichever writes first', async () => {
+    const server = await ownServer()
+    const apps = [await appOn(server.url), await appOn(server.url)]
+    const handled = new Set<number>()
+    for (const app of apps) {
+      app.service('email', { from: 'start' }).on(Noted, ({ data }) => void handled.add(data.n))
+      await effectsOf(app, server)
+      await app.start()
+    }
+    const [one, other] = apps
+    if (one === undefined || other === undefined) throw new Error('no apps')
+    await publish(one, 0, 20)
+    await one.settled()
+    const { goBack } = await rememberState(server)
+    await publish(other, 20, 90)
+    await one.settled()
+    await goBack()
+    const late = await appOn(server.url)
+    await Promise.all([publish(late, 100, 300), publish(one, 300, 320), publish(other, 320, 340)])
+    await until(() => range(100, 340).every((n) => handled.has(n)))
+    await late.settled()
+    expect(await effects(server)).toEqual(await recorded(late))
+  })
+
+  test('is one that the process knows nothing of yet after a restart: nothing is told', async () => {
+    const server = await ownServer()
+    const app = await appOn(server.url)
+    await publish(app, 0, 10)
+    await all(app.read())
+    await server.restart({ mode: 'immediate' })
+    await publish(app, 10, 20)
+    expect(await recorded(app)).toEqual(range(0, 20))
+    expect(app.logger.lines.filter(({ level }) => level === 'error')).toEqual([])
+    expect((await app.explain()).warnings.map(({ code }) => code)).not.toContain('store-behind')
+  })
+})
+
+/** What it holds now comes back later in place of what it holds then. */
+async function rememberState(server: PostgresServer): Promise<{ goBack(): Promise<void> }> {
+  await server.down()
+  const aside = setAside(server)
+  await server.up()
+  return {
+    async goBack() {
+      await server.down({ mode: 'immediate' })
+      aside.putBack()
+      await server.up()
+    },
+  }
+}
+
+/** A service that writes a row for each event, with the mark that it is done. */
+async function effectsOf(app: TestApp, server: PostgresServer): Promise<void> {
+  const client = await clientOf(server.url)
+  await client.query('create table if not exists effects (n integer)')
+  app.service('effects', { from: 'start' }).on(Noted, async ({ data }, ctx) => {
+    await ctx.commit(async (tx) => void (await tx.sql`insert into effects values (${data.n})`))
+  })
+}
+
+async function effects(server: PostgresServer): Promise<number[]> {
+  const client = await clientOf(server.url)
+  const { rows } = await client.query<{ n: number }>('select n from effects order by n')
+  return rows.map(({ n }) => n)
+}
+
+async function publish(app: TestApp, first: number, end: number): Promise<void> {
+  await Promise.all(range(first, end).map((n) => app.publish(Noted({ key: `k${n % 7}`, n }))))
+}
+
+async function recorded(app: TestApp): Promise<number[]> {
+  const numbers = (await all(app.read({ types: Noted.type }))).map(({ data }) => (data as { n: number }).n)
+  return numbers.sort((one, other) => one - other)
+}
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, index) => first + index)
+}
