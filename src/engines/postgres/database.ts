@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../store/port.ts'
 import { OWN_TYPES, type PgClient, type PgQuery, type PgResult, type PostgresPool } from './driver.ts'
-import { closed, isLost, mapError, stateOf } from './errors.ts'
+import { closed, connectFailed, isLost, mapError, stateOf } from './errors.ts'
 import type { Named } from './names.ts'
 
 /** How the store is reached, and how long it is waited for. */
@@ -108,14 +108,19 @@ export class Database {
   /** A connection that the caller keeps, and releases. */
   async connect(): Promise<PgClient> {
     if (this.#closed) throw closed(this.patience.where)
-    let client: PgClient | undefined
+    const { where } = this.patience
+    const client = await this.#pool.connect().then(
+      (connected) => connected as PgClient,
+      (error: unknown) => {
+        throw connectFailed(error, where)
+      },
+    )
     try {
-      client = (await this.#pool.connect()) as PgClient
       if (!this.#met.has(client)) await this.#meet(client)
       return client
     } catch (error) {
-      client?.release(true)
-      throw mapError(error, this.patience.where)
+      client.release(true)
+      throw mapError(error, where)
     }
   }
 

@@ -76,6 +76,23 @@ export function mapError(error: unknown, where: string): unknown {
   return error
 }
 
+/** Whatever kept a connection from being made, as a typed error. */
+export function connectFailed(error: unknown, where: string): unknown {
+  const mapped = mapError(error, where)
+  if (mapped instanceof HodisaError || !(error instanceof Error)) return mapped
+  // Of the driver, which has no code of its own for a password that is missing or that does not fit.
+  const denied = /^SASL|password/i.test(error.message)
+  const [code, text] = denied
+    ? (['store-denied', 'the server asks for a password'] as const)
+    : (['store-unavailable', 'no connection could be made'] as const)
+  return new HodisaError(
+    code,
+    `store ${where}: ${text} (${error.message})`,
+    { store: where, cause: stateOf(error) },
+    error,
+  )
+}
+
 function leaseLost(error: Error): HodisaError {
   const detail = 'detail' in error && typeof error.detail === 'string' ? error.detail : '{}'
   return new HodisaError('lease-lost', error.message, JSON.parse(detail) as Record<string, unknown>)
