@@ -42,6 +42,9 @@ export const ERRORS = {
   'document-exists': 'The document stands already: read it, or use another id.',
   'inline-missing':
     'Give this writer the inline projection the message names (app.project), so that no view misses an event.',
+  'copy-refused': 'Stop what uses the source, and copy into a place where nothing is yet.',
+  'copy-differs':
+    'Stop what writes to the source, and copy again: it goes on. If it differs still, take a new target, and report it.',
   'capability-missing': 'Choose an engine that has the capability, or do without it.',
   'transaction-failed': 'Catch errors of statements outside of the transaction, and run it again as a whole.',
   'outbox-no-transaction': 'Begin a transaction on the connection before you publish through its outbox.',

@@ -32,6 +32,7 @@ export type {
 } from './aggregate/types.ts'
 export { hodisa } from './app.ts'
 export type { App, HodisaOptions, Outbox, QueryConnection, Service, SqliteConnection } from './app-types.ts'
+export { type CopyOptions, type CopyProgress, type CopyResult, copyStore } from './copy-store.ts'
 export {
   type BatchContext,
   type BatchHandler,

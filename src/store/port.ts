@@ -12,6 +12,7 @@ import type {
   StoredDeadLetter,
 } from './groups.ts'
 import type { SqlTag } from './sql.ts'
+import type { Transfer } from './transfer.ts'
 
 export type { SqlRows, SqlTag } from './sql.ts'
 
@@ -235,6 +236,9 @@ export interface Store {
   /** Registers, or with `types: []` removes, a projection that every append of these types must write. */
   inline(projection: InlineProjection): Promise<void>
   inlines(): Promise<readonly InlineProjection[]>
+
+  /** For copies of all of it; absent where an engine is not copied. */
+  readonly transfer?: Transfer
 
   /** Removes expired events and documents; tells how many. */
   expire(now: number): Promise<number>

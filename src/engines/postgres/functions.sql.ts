@@ -15,7 +15,7 @@ export const BY_INDEX =
   'set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off'
 
 /** A lock of the store's own, apart from those of other stores in the database. */
-const LOCK_NAMESPACE = 0x486f6473
+export const LOCK_NAMESPACE = 0x486f6473
 
 /** Beyond whatever a process may have seen of a counter that went back. */
 const FAR = 1_000_000

@@ -15,6 +15,7 @@ import type {
   StoreTransaction,
   StreamQuery,
 } from '../../store/port.ts'
+import type { Transfer } from '../../store/transfer.ts'
 import { Appender } from './appender.ts'
 import { type Appended, type AppendScope, CarefulAppend } from './careful-append.ts'
 import type { Database, Session } from './database.ts'
@@ -37,6 +38,7 @@ import { SqlRunner } from './sql-tag.ts'
 import { StreamHeads, streamName } from './stream-heads.ts'
 import { decodeToken } from './token.ts'
 import { inTransaction, OpenTransaction } from './transaction.ts'
+import { PostgresTransfer } from './transfer.ts'
 import { Watcher } from './watcher.ts'
 
 const CAPABILITIES: Capabilities = {
@@ -73,6 +75,7 @@ export class PostgresStore implements Store {
   readonly groups: Groups
   readonly deadLetters: DeadLetters
   readonly documents: Documents
+  readonly transfer: Transfer
   readonly #setup: StoreSetup
   readonly #database: Database
   readonly #durable: boolean
@@ -145,6 +148,11 @@ export class PostgresStore implements Store {
     this.documents = this.#documents
     this.presence = new PostgresPresence(this.#control, this.#history.instances)
     this.groups = new PostgresGroups(database, this.#durable)
+    this.transfer = new PostgresTransfer(
+      database,
+      () => this.#sequencer.fresh(),
+      () => this.#heads.clear(),
+    )
     this.deadLetters = new PostgresDeadLetters(database, this.#durable)
   }
 

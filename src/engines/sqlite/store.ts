@@ -16,6 +16,7 @@ import type {
   StoreTransaction,
   StreamQuery,
 } from '../../store/port.ts'
+import type { Transfer } from '../../store/transfer.ts'
 import { LogWriter, receiptOf, type Written } from './append.ts'
 import type { Connection, Patience } from './connection.ts'
 import { SqliteDeadLetters } from './dead-letters.ts'
@@ -34,6 +35,7 @@ import { Signals } from './signals.ts'
 import { SqlRunner } from './sql-tag.ts'
 import { decodeToken } from './token.ts'
 import { runInline, runWork, type Tools } from './transaction.ts'
+import { SqliteTransfer } from './transfer.ts'
 import { Watcher } from './watch.ts'
 import { type Effects, Writer } from './writer.ts'
 
@@ -57,6 +59,7 @@ export class SqliteStore implements Store {
   readonly groups: Groups
   readonly deadLetters: DeadLetters
   readonly documents: Documents
+  readonly transfer: Transfer
   readonly #connection: Connection
   readonly #reading: Connection
   readonly #writer: Writer
@@ -99,6 +102,7 @@ export class SqliteStore implements Store {
     this.groups = new SqliteGroups(this.#writer, this.#reader, new GroupWriter(connection, this.#signals))
     this.documents = new SqliteDocuments(connection, this.#writer, this.#reader, documents)
     this.deadLetters = new SqliteDeadLetters(connection, this.#writer, this.#reader, this.#signals)
+    this.transfer = new SqliteTransfer(connection, this.#writer, this.#reader, () => this.#log.forget())
   }
 
   async describe(): Promise<StoreDescription> {
