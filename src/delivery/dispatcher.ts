@@ -9,7 +9,7 @@ import { isDone } from './failing-key.ts'
 import { FailingKeys } from './failing-keys.ts'
 import type { Guard } from './guard.ts'
 import { type Lane, Lanes } from './lanes.ts'
-import type { OneLane } from './one-lane.ts'
+import { isWhole, type OneLane } from './one-lane.ts'
 import { CannotHandle } from './parts.ts'
 import type { BatchRoute, Route } from './routes.ts'
 import type { Share, Shares } from './shares.ts'
@@ -232,7 +232,7 @@ export class Dispatcher {
     this.#held = true
     let wait = HOLD // where the store does not answer
     try {
-      wait = await oneLane.failed(error, entry.stored, this.#record([entry]))
+      wait = await oneLane.failed(error, entry.stored, this.#record([entry], false))
     } finally {
       this.#giveBack(lane, entry, route)
       const release = () => {
@@ -331,7 +331,7 @@ export class Dispatcher {
   }
 
   /** The done marks of fresh events, with their effects. */
-  #record(entries: readonly Entry[]): AttemptSubject['record'] {
+  #record(entries: readonly Entry[], finished = !isWhole(this.#core.oneLane)): AttemptSubject['record'] {
     return async (effects) => {
       const { store, service, instance } = this.#core
       const fences = new Map<number, Fence>()
@@ -339,7 +339,7 @@ export class Dispatcher {
       const done = entries.map(({ stored }) => ({ bucket: stored.bucket, position: stored.position }))
       const change = { service, instance: instance(), fences: [...fences.values()] }
       // One lane needs no done rows: its mark rises with every event.
-      await store.progress(this.#core.oneLane === undefined ? { ...change, done, once: true } : change, effects)
+      await store.progress(finished ? { ...change, done, once: true } : change, effects)
     }
   }
 }

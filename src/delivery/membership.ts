@@ -6,6 +6,7 @@ import type { ServiceCore } from './core.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import * as plan from './group-plan.ts'
 import type { Guard } from './guard.ts'
+import { isWhole } from './one-lane.ts'
 import { renamedSince } from './renamed.ts'
 import type { Share, Shares } from './shares.ts'
 import type { Tracker } from './tracker.ts'
@@ -173,7 +174,7 @@ export class Membership {
   }
 
   get #sharing(): plan.Sharing {
-    return this.#core.oneLane === undefined ? 'even' : 'one'
+    return isWhole(this.#core.oneLane) ? 'one' : 'even'
   }
 
   #member(): Member {

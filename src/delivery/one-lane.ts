@@ -15,4 +15,14 @@ export interface OneLane {
    * @param record writes, if the share is still held
    */
   failed(error: unknown, event: StoredEvent, record: (effects: Effects) => Promise<void>): Promise<number>
+  /**
+   * Set where order is kept by a key of its own instead: the events of one such key are one lane, the keys are shared out among all
+   * instances, and each of them reads everything. Undefined for an event that nobody is to see.
+   */
+  readonly keyOf?: ((event: StoredEvent) => string | undefined | Promise<string | undefined>) | undefined
+}
+
+/** Whether one instance is to hold everything. */
+export function isWhole(oneLane: OneLane | undefined): boolean {
+  return oneLane !== undefined && oneLane.keyOf === undefined
 }

@@ -1,4 +1,5 @@
 import { HodisaError, isHodisaError } from '../errors.ts'
+import { bucketOf } from '../event/bucket.ts'
 import { systemEvents } from '../event/system.ts'
 import { keyOf, type StoredEvent } from '../store/events.ts'
 import type { Progress } from '../store/groups.ts'
@@ -7,6 +8,7 @@ import { Dispatcher, type DispatcherHost } from './dispatcher.ts'
 import * as plan from './group-plan.ts'
 import { Guard } from './guard.ts'
 import { Membership } from './membership.ts'
+import { isWhole } from './one-lane.ts'
 import { Shares } from './shares.ts'
 import { Tracker } from './tracker.ts'
 
@@ -60,7 +62,7 @@ export class Runner {
         !this.#draining &&
         this.#membership.state?.paused === null &&
         host.leasesHold() &&
-        (this.#core.oneLane === undefined || this.#shares.isAll),
+        (!isWhole(this.#core.oneLane) || this.#shares.isAll),
       scanned: () => this.#tracker.scanned,
       persisted: ({ bucket }) => Math.max(this.#tracker.mark, this.#membership.state?.leases[bucket]?.checkpoint ?? 0),
       write: (change) => this.#write(change),
@@ -231,14 +233,18 @@ export class Runner {
 
   async #read(): Promise<void> {
     this.#atEnd = true // a hint that comes while the page is read says otherwise
-    const buckets = this.#shares.readable()
+    const placing = this.#core.oneLane?.keyOf
+    const buckets = placing === undefined ? this.#shares.readable() : undefined
     const page = await this.#core.store.readLog({
       after: this.#tracker.scanned,
       types: this.#shares.patterns,
       ...(buckets !== undefined && { buckets }),
       limit: this.#core.oneLane === undefined ? PAGE : PAGE_IN_ONE_LANE,
     })
-    for (const stored of page.events) this.#accept(stored)
+    for (const stored of page.events) {
+      if (placing === undefined) this.#accept(stored, this.#core.oneLane === undefined ? keyOf(stored) : '')
+      else await this.#place(stored, placing(stored))
+    }
     this.#tracker.hasRead(page.scanned)
     this.#dispatcher.failing.readOn()
     if (!page.end) this.#atEnd = false
@@ -255,10 +261,15 @@ export class Runner {
     this.#turnStarted = clock.monotonic()
   }
 
-  #accept(stored: StoredEvent): void {
+  /** Into the bucket of a key that is not the event's own. */
+  async #place(stored: StoredEvent, given: string | undefined | Promise<string | undefined>): Promise<void> {
+    const key = given instanceof Promise ? await given : given
+    if (key !== undefined) this.#accept({ ...stored, bucket: bucketOf(key) }, key)
+  }
+
+  #accept(stored: StoredEvent, key: string): void {
     const share = this.#shares.shareOf(stored)
     if (share === undefined) return
-    const key = this.#core.oneLane === undefined ? keyOf(stored) : ''
     if (this.#dispatcher.failing.takes(key, stored.position)) return
     const entry = { stored, key, epoch: share.epoch, status: 'queued' as const }
     this.#tracker.add(entry)

@@ -96,7 +96,9 @@ export class Settling {
     const head = await this.#store.head()
     while (position < head) {
       const page = await this.#store.readLog({ after: position, until: head, types, limit: SCAN })
-      const first = page.events.find((event) => event.position > (checkpoints[event.bucket] ?? 0))
+      // A projection may keep its order by other keys than the events have.
+      const lowest = service.startsWith(PROJECTION) ? Math.min(...checkpoints) : undefined
+      const first = page.events.find((event) => event.position > (lowest ?? checkpoints[event.bucket] ?? 0))
       if (first !== undefined) return `is at position ${position} of ${head}`
       if (page.end) return undefined
       position = page.scanned

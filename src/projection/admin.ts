@@ -8,7 +8,16 @@ import { type DefinedProjection, definedBy } from './definition.ts'
 import { ViewDocuments } from './documents.ts'
 import { Meter, type RebuildProgress } from './meter.ts'
 import { type Build, type BuildOptions, Rebuild, type RebuildHost } from './rebuild.ts'
-import { type Blocked, collectionOf, idOf, rebuildWrite, VIEWS, type ViewName, type ViewState } from './state.ts'
+import {
+  type Blocked,
+  collectionOf,
+  idOf,
+  reached,
+  rebuildWrite,
+  VIEWS,
+  type ViewName,
+  type ViewState,
+} from './state.ts'
 import type { Projection } from './types.ts'
 
 /** A version of a projection as the store knows it. */
@@ -88,14 +97,13 @@ export class ProjectionAdmin implements ProjectionTools {
     const found: ProjectionStatus[] = []
     for (const state of await states.list()) {
       const group = await store.groups.read(serviceOf(state))
-      const { checkpoints } = await store.groups.progress(serviceOf(state))
-      const position = state.inline ? head : Math.max(state.position, Math.min(...checkpoints))
+      const position = state.inline ? head : await reached(store, state)
       const rebuild = await states.readRebuild(state)
       found.push({
         projection: state.name,
         version: state.version,
         mode: state.inline ? 'inline' : 'async',
-        state: stateOf(state, group, living),
+        state: stateOf(state, group, living, position),
         position,
         lag: Math.max(0, head - position),
         documents: await store.documents.count(collectionOf(state)),
@@ -244,6 +252,8 @@ export class ProjectionAdmin implements ProjectionTools {
   /** Whether no event of the view lies between where it is and where the new one is. */
   async #isLevel(projection: DefinedProjection, { builder }: Build, position: number): Promise<boolean> {
     if (projection.inline) return true
+    const state = await this.#host.states.read(projection)
+    if (state === undefined || (await reached(this.#host.store, state)) < position) return false
     const types = this.#host.registry.recordedAs(projection.patterns.map(({ text }) => text))
     const page = await this.#host.store.readLog({ after: position, until: builder.position, types, limit: 1 })
     return page.events.length === 0
@@ -254,12 +264,17 @@ function serviceOf(view: ViewName): string {
   return `${PROJECTION}${idOf(view)}`
 }
 
-function stateOf(state: ViewState, group: GroupState, living: ReadonlySet<string>): ProjectionStatus['state'] {
+function stateOf(
+  state: ViewState,
+  group: GroupState,
+  living: ReadonlySet<string>,
+  position: number,
+): ProjectionStatus['state'] {
   if (state.inline) return 'inline'
   if (state.blocked !== null) return state.blocked.state
   if (group.paused !== null) return 'paused'
   if (!group.members.some(({ instance }) => living.has(instance))) return 'down'
-  return state.position < state.goal ? 'building' : 'running'
+  return position < state.goal ? 'building' : 'running'
 }
 
 function withoutState({ state: _, ...blocked }: Blocked): Omit<Blocked, 'state'> {

@@ -44,6 +44,7 @@ export class DefinedProjection {
   readonly inline: boolean
   readonly sql: boolean
   readonly onVersionChange: 'build' | 'refuse'
+  readonly partition: ((event: ProjectedEvent) => string) | undefined
   readonly #handlers: Registered[] = []
   readonly #definitions = new Set<AnyEventDefinition>()
   readonly #found = new Map<string, Handler | undefined>()
@@ -51,7 +52,7 @@ export class DefinedProjection {
 
   constructor(name: string, options: AnyOptions) {
     assertOptions('a projection', options)
-    const { version, indexes = [], inline = false, sql = false, onVersionChange = 'build' } = options ?? {}
+    const { version, indexes = [], inline = false, sql = false, onVersionChange = 'build', partition } = options ?? {}
     const invalid = (rule: string, details: Record<string, unknown>) =>
       new HodisaError('invalid-definition', `projection ${String(name)}: ${rule}`, {
         projection: String(name),
@@ -66,6 +67,11 @@ export class DefinedProjection {
     if (wrong !== undefined) throw invalid(`${JSON.stringify(wrong)} is no path of a field`, { index: String(wrong) })
     if (new Set(indexes).size < indexes.length) throw invalid('indexes must name each field once', { indexes })
     if (!['build', 'refuse'].includes(onVersionChange)) throw invalid('onVersionChange must be "build" or "refuse"', {})
+    if (partition !== undefined) {
+      assertFunction('partition', partition)
+      if (inline || sql) throw invalid('partition goes neither with inline nor with sql', {})
+    }
+    this.partition = partition
     this.name = name
     this.version = version
     this.indexes = Object.freeze([...indexes])
@@ -130,7 +136,8 @@ export class DefinedProjection {
     // A renamed event is the same event.
     const oldest = ({ text }: Pattern) => registry.get(text)?.was[0] ?? text
     const patterns = [...new Set(this.patterns.map(oldest))].sort()
-    return JSON.stringify({ patterns, indexes: [...this.indexes].sort(), inline: this.inline })
+    const partitioned = this.partition !== undefined && { partitioned: true }
+    return JSON.stringify({ patterns, indexes: [...this.indexes].sort(), inline: this.inline, ...partitioned })
   }
 
   /** The handler of events that are read as this type. */

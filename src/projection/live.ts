@@ -23,6 +23,9 @@ export type LiveHost = Omit<ServiceToRun, 'service' | 'options' | 'routes' | 'on
 
 const OPTIONS = resolveOptions({ from: 'start', timeout: '2m', retry: { attempts: 5, min: '200ms', max: '30s' } })
 
+/** How many events of a parallel projection are taken in at a time. */
+const PARALLEL = 200
+
 /** A projection as delivery runs it: one lane in log order, a batch at a time. */
 export class LiveProjection implements OneLane {
   readonly #projection: DefinedProjection
@@ -48,7 +51,7 @@ export class LiveProjection implements OneLane {
       patterns,
       from: undefined,
       usage: { attempts: 0, commits: 0 },
-      size: PAGE_IN_ONE_LANE,
+      size: this.#isParallel ? PARALLEL : PAGE_IN_ONE_LANE,
       wait: 0,
       handler: (events, ctx) => this.#handle(events, ctx),
     })
@@ -61,20 +64,45 @@ export class LiveProjection implements OneLane {
     const before = this.#state
     this.#state = undefined
     // Where the outcome of a write was never known, its events come again, and are in the documents already.
-    const fresh = events.filter(({ position }) => position > before.position)
-    const last = fresh.at(-1)
-    if (last === undefined) {
+    const taken = this.#isParallel ? (before.base ?? 0) : before.position
+    const fresh = events.filter(({ position }) => position > taken)
+    if (fresh.length === 0) {
       this.#state = before
       return
     }
-    const after: ViewState = { ...before, position: last.position, blocked: null }
+    const after = (current: ViewState) => withEvents(current, fresh)
     if (this.#projection.sql) {
       await ctx.record({ work: (tx) => this.#write(tx, before, after, () => this.#project(before, fresh, tx)) })
     } else {
       const writes = await this.#project(before, fresh)
       await ctx.record({ work: (tx) => this.#write(tx, before, after, () => writes) })
     }
-    this.#state = after
+    this.#state = after(before)
+  }
+
+  get #isParallel(): boolean {
+    return this.#projection.partition !== undefined
+  }
+
+  /** What a parallel projection keeps order by: the document that an event is about. */
+  get keyOf(): OneLane['keyOf'] {
+    const { partition } = this.#projection
+    if (partition === undefined) return undefined
+    const { registry, decoder } = this.#host
+    const keyIn = (parts: readonly RecordedEvent[]) => {
+      const [first] = parts
+      return first === undefined ? undefined : partition(first)
+    }
+    return (stored) => {
+      // What goes wrong here goes wrong in the handler's turn again, and is told then.
+      if (!registry.canRead(stored.type, stored.version)) return ''
+      try {
+        const parts = decoder.parts(stored)
+        return parts instanceof Promise ? parts.then(keyIn).catch(() => '') : keyIn(parts)
+      } catch {
+        return ''
+      }
+    }
   }
 
   /** The documents that the events change. */
@@ -95,15 +123,16 @@ export class LiveProjection implements OneLane {
   async #write(
     tx: StoreTransaction,
     before: ViewState,
-    after: ViewState,
+    after: (current: ViewState) => ViewState,
     writes: () => readonly DocumentWrite[] | Promise<readonly DocumentWrite[]>,
   ): Promise<void> {
     const current = await readIn(tx.documents, before)
-    if (current?.position !== before.position || current.generation !== before.generation) {
+    const same = this.#isParallel ? current?.base === before.base : current?.position === before.position
+    if (current === undefined || !same || current.generation !== before.generation) {
       // A rebuild took its place, or a write went through that was thought to have failed: on from what stands there.
       throw new HodisaError('lease-lost', `projection ${this.#projection.id} has moved meanwhile`, { group: true })
     }
-    await tx.documents.write([...(await writes()), stateWrite(after)])
+    await tx.documents.write([...(await writes()), stateWrite(after(current))])
   }
 
   async #read(): Promise<ViewState> {
@@ -130,13 +159,28 @@ export class LiveProjection implements OneLane {
       logger.error(`projection ${this.#projection.id} is blocked: ${type} ${id} fails: ${stored.message}`, said)
     }
     try {
-      await record({ work: (tx) => this.#write(tx, before, { ...before, blocked }, () => []) })
+      await record({
+        work: (tx) =>
+          this.#write(
+            tx,
+            before,
+            (current) => ({ ...current, blocked }),
+            () => [],
+          ),
+      })
     } catch (refused) {
       if (!isHodisaError(refused, 'lease-lost')) throw refused
       return 0
     }
     return state === 'blocked' ? OPTIONS.retry.max : backoff(attempts, OPTIONS.retry, random)
   }
+}
+
+/** Whatever it did not get past is past, if it is among these. */
+function withEvents(state: ViewState, events: readonly RecordedEvent[]): ViewState {
+  const position = events.reduce((last, event) => Math.max(last, event.position), state.position)
+  const passed = events.some((event) => event.position === state.blocked?.event.position)
+  return { ...state, position, blocked: passed ? null : state.blocked }
 }
 
 function tooOld({ id: projection }: DefinedProjection, { id, type, version }: StoredEvent): HodisaError {

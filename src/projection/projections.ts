@@ -10,7 +10,7 @@ import { explainProjections } from './explain.ts'
 import { type InlineHost, InlineProjections } from './inline.ts'
 import { withInline } from './inline-store.ts'
 import { type LiveHost, LiveProjection } from './live.ts'
-import { ViewStates } from './state.ts'
+import { isParallel, ViewStates } from './state.ts'
 import { ProjectedView, type ViewOptions } from './view.ts'
 
 export interface ProjectionsHost extends InlineHost {
@@ -66,8 +66,8 @@ export class Projections {
     const { store, registry } = this.#host
     for (const projection of this.#byName.values()) {
       if (projection.inline) continue
-      const { position } = await declare(store, this.#states, projection, registry)
-      this.#positions.set(projection, position)
+      const state = await declare(store, this.#states, projection, registry)
+      this.#positions.set(projection, isParallel(state) ? (state.base ?? 0) : state.position)
     }
     await this.#inline.ready()
   }

@@ -156,7 +156,8 @@ export class Rebuild {
       if (mine?.run !== rebuild.run) throw this.#takenOver()
       const current = await readIn(tx.documents, this.#projection)
       if (current !== undefined && current.position > position) return false
-      const state: ViewState = { name, version, inline, shape, generation, position, goal: 0, blocked: null }
+      const base = this.#projection.partition !== undefined && { base: position }
+      const state: ViewState = { name, version, inline, shape, generation, position, goal: 0, blocked: null, ...base }
       await tx.documents.write([stateWrite(state), rebuildWrite(this.#projection, null)])
       return true
     })

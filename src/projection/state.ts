@@ -1,3 +1,4 @@
+import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError, isHodisaError } from '../errors.ts'
 import type { DocumentWrite, TransactionDocuments } from '../store/documents.ts'
 import type { StoredError } from '../store/groups.ts'
@@ -23,8 +24,13 @@ export interface ViewState {
   readonly shape: string
   /** Which of its collections is the current one: a rebuild makes the next. */
   readonly generation: number
-  /** Events up to here are in the documents; what is written with the events stays at where it began. */
+  /**
+   * Events up to here are in the documents; what is written with the events stays at where it began, and what is built in
+   * parallel has taken in some of the events up to here, and none behind.
+   */
   readonly position: number
+  /** Events up to here are in the documents, whatever `position` is: those of a rebuild, of a view that is built in parallel. */
+  readonly base?: number
   /** The last of its events that stood in the log when it was first declared: from there on it is complete. */
   readonly goal: number
   readonly blocked: Blocked | null
@@ -82,6 +88,8 @@ function rebuildIdOf(view: ViewName): string {
 export class ViewStates {
   readonly #store: Store
   #defined: Promise<void> | undefined
+  /** Views that are known to have taken in what stood in the log when they were declared. */
+  readonly complete = new Set<string>()
 
   constructor(store: Store) {
     this.#store = store
@@ -131,6 +139,19 @@ export class ViewStates {
       one.name === other.name ? one.version - other.version : one.name < other.name ? -1 : 1,
     )
   }
+}
+
+/** Whether its documents are built in parallel: then `position` tells how far the first of the lanes is, and not the last. */
+export function isParallel({ shape }: ViewState): boolean {
+  return JSON.parse(shape).partitioned === true
+}
+
+/** Everything at or below is in the view. */
+export async function reached(store: Store, state: ViewState): Promise<number> {
+  const { checkpoints } = await store.groups.progress(`${PROJECTION}${idOf(state)}`)
+  const lowest = Math.min(...checkpoints)
+  // What came last may have been dropped by an upcaster: only delivery knows that it has come by.
+  return Math.max(lowest, isParallel(state) ? (state.base ?? 0) : state.position)
 }
 
 export async function readIn(documents: TransactionDocuments, view: ViewName): Promise<ViewState | undefined> {

@@ -49,6 +49,11 @@ export interface ProjectionOptions<Doc> {
   readonly inline?: boolean
   /** Handlers use `view.sql`: they then run inside the transaction and may await nothing but `view`. */
   readonly sql?: boolean
+  /**
+   * The id of the document that an event is about. Events are then taken in by all instances in parallel, in log order of each
+   * document; their handler touches that document alone. Without it one instance takes in all, in the order of the log.
+   */
+  readonly partition?: (event: ProjectedEvent) => string
   /** What becomes of a version that was never built, where an older one was: `build` it at the start (default), or `refuse` to start. */
   readonly onVersionChange?: 'build' | 'refuse'
 }

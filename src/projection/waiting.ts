@@ -5,7 +5,7 @@ import type { Receipt } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
 import { typesOf } from './declare.ts'
 import type { DefinedProjection } from './definition.ts'
-import type { ViewState, ViewStates } from './state.ts'
+import { idOf, isParallel, reached, type ViewState, type ViewStates } from './state.ts'
 
 /** How soon it is looked again, hint or not: at first, then less and less often; and how often at what changes seldom. Ms. */
 const LOOK_FIRST = 1
@@ -31,7 +31,7 @@ export async function caughtUp(
   timeout: number,
 ): Promise<ViewState> {
   const first = await states.read(projection)
-  if (after === undefined && first !== undefined && isComplete(first)) return first
+  if (after === undefined && first !== undefined && isKnownComplete(states, first)) return first
   const deadline = clock.monotonic() + timeout
   const matches = anyOf(typesOf(projection, registry).map(parsePattern))
   let closely = clock.monotonic()
@@ -39,23 +39,34 @@ export async function caughtUp(
   for (let wait = LOOK_FIRST; ; wait = Math.min(LOOK_EVERY, wait * 2)) {
     goal ??= after === undefined ? 0 : await lastPlace(store, after, matches)
     const state = await states.read(projection)
-    if (state?.inline === true && isComplete(state)) return state // written with the events
+    if (state?.inline === true && state.position >= state.goal) return state // written with the events
     const wanted = goal === undefined || state === undefined ? undefined : Math.max(goal, state.goal)
-    if (state !== undefined && wanted !== undefined && state.position >= wanted) return state
-    if (state !== undefined && clock.monotonic() >= closely) {
-      closely += LOOK_CLOSELY_EVERY
-      // What it was to take in last may have been dropped by an upcaster: then only delivery knows that it has come by.
-      const { checkpoints } = await store.groups.progress(projection.service)
-      if (wanted !== undefined && Math.min(...checkpoints) >= wanted) return state
-      await assertGoesOn(store, projection, state)
+    if (state !== undefined && wanted !== undefined) {
+      const parallel = isParallel(state)
+      const closelyNow = clock.monotonic() >= closely
+      const here = closelyNow || parallel ? await reached(store, state) : state.position
+      if (here >= wanted) {
+        states.complete.add(completeName(state))
+        return state
+      }
+      if (closelyNow) {
+        closely += LOOK_CLOSELY_EVERY
+        await assertGoesOn(store, projection, state)
+      }
     }
-    if (clock.monotonic() >= deadline) throw late(projection, state, after, timeout)
+    if (clock.monotonic() >= deadline) throw late(projection, state, after, timeout, states)
     await hintOrTime(store, clock, wait)
   }
 }
 
-function isComplete({ position, goal }: ViewState): boolean {
-  return position >= goal
+/** What has been complete once stays so. */
+function isKnownComplete(states: ViewStates, state: ViewState): boolean {
+  if (!isParallel(state)) return state.position >= state.goal
+  return (state.base ?? 0) >= state.goal || states.complete.has(completeName(state))
+}
+
+function completeName(state: ViewState): string {
+  return `${idOf(state)} ${state.goal}`
 }
 
 /** The last of the receipt's events that the view takes in; 0 where there is none; undefined while readers cannot see them. */
@@ -86,8 +97,9 @@ function late(
   state: ViewState | undefined,
   after: Receipt | undefined,
   timeout: number,
+  states: ViewStates,
 ): HodisaError {
-  if (state !== undefined && isComplete(state) && after !== undefined) {
+  if (state !== undefined && after !== undefined && isKnownComplete(states, state)) {
     return new HodisaError('timeout', `view ${id} has not caught up with the receipt after ${timeout} ms`, {
       view: id,
       timeout,
