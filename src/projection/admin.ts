@@ -12,6 +12,7 @@ import {
   type Blocked,
   collectionOf,
   idOf,
+  isParallel,
   reached,
   rebuildWrite,
   VIEWS,
@@ -24,8 +25,8 @@ import type { Projection } from './types.ts'
 export interface ProjectionStatus {
   readonly projection: string
   readonly version: number
-  /** `inline`: written with the events, by whoever records them. */
-  readonly mode: 'async' | 'inline'
+  /** `inline`: written with the events, by whoever records them. `parallel`: by `partition`. */
+  readonly mode: 'async' | 'parallel' | 'inline'
   /** `building`: it has not taken in yet what stood in the log when it was first declared. */
   readonly state: 'running' | 'building' | 'retrying' | 'blocked' | 'paused' | 'down' | 'inline'
   /** Everything at or below is in the view. */
@@ -102,7 +103,7 @@ export class ProjectionAdmin implements ProjectionTools {
       found.push({
         projection: state.name,
         version: state.version,
-        mode: state.inline ? 'inline' : 'async',
+        mode: state.inline ? 'inline' : isParallel(state) ? 'parallel' : 'async',
         state: stateOf(state, group, living, position),
         position,
         lag: Math.max(0, head - position),

@@ -1,4 +1,5 @@
 import type { ExplanationWarning, ProjectionExplanation, PromiseExplanation } from '../delivery/explain/explanation.ts'
+import { BUCKETS } from '../event/bucket.ts'
 import type { ProjectionStatus } from './admin.ts'
 import type { DefinedProjection } from './definition.ts'
 
@@ -11,8 +12,8 @@ export function explainProjections(
   const own = new Set(defined.map(({ id }) => id))
   const fresh = defined
     .filter(({ id }) => !ids.has(id))
-    .map(({ name, version, inline }): ProjectionExplanation => {
-      const mode = inline ? 'inline' : 'async'
+    .map(({ name, version, inline, partition }): ProjectionExplanation => {
+      const mode = inline ? 'inline' : partition === undefined ? 'async' : 'parallel'
       return { projection: name, version, defined: true, mode, state: 'new', lag: 0, ...promises(mode), warnings: [] }
     })
   const stored = known.map((status): ProjectionExplanation => {
@@ -37,7 +38,8 @@ export function explainProjections(
 function promises(
   mode: ProjectionStatus['mode'],
 ): Readonly<Record<'order' | 'delivery' | 'recovery', PromiseExplanation>> {
-  return mode === 'inline' ? INLINE : ASYNC
+  if (mode === 'inline') return INLINE
+  return mode === 'parallel' ? { ...ASYNC, order: PARALLEL } : ASYNC
 }
 
 const ASYNC = {
@@ -56,6 +58,11 @@ const ASYNC = {
       'the instances that stand by take over from a killed one in under 10 s, from a stopped one at once',
     ],
   },
+} as const
+
+const PARALLEL = {
+  promise: 'the events of one document are taken in one after the other, in the order of the log',
+  because: [`every document belongs to one of ${BUCKETS} buckets, and every bucket to one instance at a time`],
 } as const
 
 const INLINE = {

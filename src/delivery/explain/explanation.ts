@@ -44,7 +44,7 @@ export interface ProjectionExplanation {
   readonly version: number
   /** Whether this app registers it. */
   readonly defined: boolean
-  readonly mode: 'async' | 'inline'
+  readonly mode: 'async' | 'parallel' | 'inline'
   /** `new`: never started on this store. */
   readonly state: 'new' | 'running' | 'building' | 'retrying' | 'blocked' | 'paused' | 'down' | 'inline'
   /** Positions between what is in the view and the head. */
