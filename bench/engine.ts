@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Backlog } from './backlog.ts'
 import { type HodisaOptions, postgres, sqlite } from './hodisa.ts'
 import type { Contender, Settings } from './measure.ts'
 
@@ -13,6 +14,8 @@ export interface Engine {
   /** Whoever is measured beside Hodisa, by bench. */
   readonly others: Readonly<Record<'append' | 'deliver' | 'rebuild', (settings: Settings) => readonly Contender[]>> & {
     latency(settings: Settings, load: Load): readonly Timings[]
+    /** Puts a backlog where the hand-written projection finds it. */
+    fill(place: string, backlog: Backlog): Promise<void>
   }
   /** What Hodisa wants to reach, by bench. */
   readonly aims: Readonly<Partial<Record<string, readonly Aim[]>>>

@@ -2,12 +2,14 @@ import { parseArgs } from 'node:util'
 import { append } from './append.ts'
 import { deliver } from './deliver.ts'
 import { ENGINES, type Engine } from './engine.ts'
+import { execute } from './execute.ts'
 import { latency } from './latency.ts'
 import type { Report, Settings } from './measure.ts'
 import { idle } from './postgres/idle.ts'
 import { scale } from './postgres/scale.ts'
 import { startServer } from './postgres/server.ts'
 import { rebuild } from './rebuild.ts'
+import { snapshot } from './snapshot.ts'
 import { SQLITE } from './sqlite/engine.ts'
 import { aimLines, reachedAims, table } from './table.ts'
 import { types } from './types.ts'
@@ -15,7 +17,7 @@ import { types } from './types.ts'
 type Bench = (settings: Settings & ScaleOptions) => Promise<Report>
 type ScaleOptions = Parameters<typeof scale>[0]
 
-const ON_ANY: Readonly<Record<string, Bench>> = { append, deliver, latency, rebuild, types }
+const ON_ANY: Readonly<Record<string, Bench>> = { append, deliver, latency, rebuild, execute, snapshot, types }
 const ON_POSTGRES: Readonly<Record<string, Bench>> = { ...ON_ANY, scale, idle }
 const USAGE = `usage: npm run bench -- <${Object.keys(ON_POSTGRES).join('|')}> [--engine ${ENGINES.join('|')}]
          [--quick] [--json] [--only hodisa,raw,...] [--events 10000000] [--minutes 45]

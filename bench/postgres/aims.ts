@@ -24,8 +24,15 @@ export const AIMS: Engine['aims'] = {
     { who: 'hodisa', least: 200_000 },
     { who: 'hodisa', to: 'emmett', least: 1.8 },
     { who: 'hodisa load', least: 200_000 },
+    { who: 'hodisa load', to: 'raw', least: 0.4 },
     { who: 'hodisa load', to: 'emmett', least: 1.8 },
+    { who: 'hodisa project', to: 'raw project', least: 0.5 },
   ],
+  execute: [
+    { who: 'hodisa execute', to: 'hodisa publish', least: 0.77 },
+    { who: 'hodisa execute single', to: 'hodisa publish single', least: 0.77 },
+  ],
+  snapshot: [{ who: 'hodisa 100,000', to: 'hodisa 1,000', most: 1.3 }],
   scale: [
     { who: 'append', most: 1.3 },
     { who: 'deliver', most: 1.3 },

@@ -149,7 +149,7 @@ export function rebuild({ quick }: Settings): readonly Contender[] {
       round: async (url) => {
         await using raw = await Raw.open(url)
         await raw.client.query('create index on events (stream, revision)')
-        await raw.append(STREAM_LENGTH, PAGE, STREAM)
+        await raw.append(STREAM_LENGTH, PAGE, { stream: STREAM })
         const read = {
           name: 'stream',
           text: 'select * from events where stream = $1 order by revision',

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { order, streamOf, TYPE } from '../sample.ts'
+import { type Order, order, streamOf, TYPE } from '../sample.ts'
 
 const COLUMNS = 'id, type, stream, revision, data'
 
@@ -32,10 +32,14 @@ export class Raw {
   }
 
   /** Events in transactions of `batch` events, each of one statement; all of them in one stream where it is named. */
-  async append(events: number, batch: number, stream?: string): Promise<void> {
+  async append(
+    events: number,
+    batch: number,
+    { stream, orderOf = order }: { stream?: string; orderOf?: (index: number) => Order } = {},
+  ): Promise<void> {
     for (let from = 0; from < events; from += batch) {
       const indexes = Array.from({ length: Math.min(batch, events - from) }, (_, index) => from + index)
-      const orders = indexes.map(order)
+      const orders = indexes.map(orderOf)
       await this.client.query({
         name: 'append',
         text: `insert into events (${COLUMNS}) select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])`,

@@ -6,6 +6,7 @@ import { startPostgres } from '../../dist/testing/postgres/index.js'
 import type { Engine } from '../engine.ts'
 import { AIMS } from './aims.ts'
 import { append, deliver, latency, rebuild } from './others.ts'
+import { fill } from './project.ts'
 
 /** What statfs says of a file system in memory. */
 const TMPFS = 0x01021994
@@ -39,7 +40,7 @@ export async function startServer(): Promise<BenchServer> {
           await dropDatabase(url, place)
         }
       },
-      others: { append, deliver, latency, rebuild },
+      others: { append, deliver, latency, rebuild, fill },
       aims: AIMS,
       [Symbol.asyncDispose]: async () => own?.stop(),
     }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { order, STREAMS, streamOf, TYPE } from '../sample.ts'
+import { type Order, order, STREAMS, streamOf, TYPE } from '../sample.ts'
 
 /** The driver alone, with a table of events and one of streams: what there is to reach. */
 export class Raw {
@@ -39,15 +39,14 @@ export class Raw {
   }
 
   /** Writes events in transactions of `batch` events. */
-  append(events: number, batch: number, streams = STREAMS): void {
+  append(events: number, batch: number, streams = STREAMS, orderOf = order): void {
     const write = this.db.transaction((from: number, to: number) => {
-      for (let index = from; index < to; index++) this.#write(index, streams)
+      for (let index = from; index < to; index++) this.#write(index, streams, orderOf(index))
     })
     for (let from = 0; from < events; from += batch) write.immediate(from, Math.min(events, from + batch))
   }
 
-  #write(index: number, streams: number): void {
-    const data = order(index)
+  #write(index: number, streams: number, data: Order): void {
     const now = Date.now()
     const stream = streams === 1 ? 'order-one' : streamOf(data)
     const revision = Math.floor(index / streams) + 1
