@@ -210,7 +210,7 @@ eachEngine((bed) => {
       version: 2,
       upcast: { 1: (before: { readonly amount: number }) => splitInto({}, Put(before)) },
     })
-    const Blinking = defineEvent('account.blinked', { version: 2, upcast: { 1: (): typeof dropped => dropped } })
+    const Blinking = defineEvent('account.blinked', { version: 2, upcast: { 1: () => dropped } })
     const Renamed = defineAggregate('account', {
       events: [Opened, Put, Blinking],
       initial: { opened: 0, balance: 0, blinks: 0 },

@@ -122,6 +122,12 @@ export function upcastTypes(): void {
       2: (v2: { full: string }) => (v2.full === '' ? splitInto(dropped, Unchecked({ total: 1 })) : met(v2.full)),
     },
   })
+  defineEvent('person.met', { version: 2, schema: Person, upcast: { 1: () => dropped } })
+  defineEvent('person.met', {
+    version: 2,
+    schema: Person,
+    upcast: { 1: () => splitInto(dropped, Unchecked({ total: 1 })) },
+  })
   defineEvent('person.met', {
     version: 2,
     schema: Person,

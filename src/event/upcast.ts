@@ -1,7 +1,7 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from './definition.ts'
 import type { NewEvent } from './types.ts'
-import { type Dropped, dropped, isSplit } from './upcasting.ts'
+import { type Dropped, isDropped, isSplit } from './upcasting.ts'
 
 /** Which recorded event an error is about. */
 export interface UpcastSubject {
@@ -25,7 +25,7 @@ export interface UpcastResult {
 export function upcast(definition: AnyEventDefinition, recorded: UpcastSubject, data: unknown): UpcastResult {
   let own = data
   let others: readonly NewEvent[] = []
-  for (let version = recorded.version; version < definition.version && own !== dropped; version++) {
+  for (let version = recorded.version; version < definition.version && !isDropped(own); version++) {
     const step = definition.upcasters.get(version)
     if (step === undefined) continue
     try {

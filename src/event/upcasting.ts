@@ -6,12 +6,21 @@ import type { NewEvent } from './types.ts'
  * next one; counting goes up to the version, so it costs nothing where there is but one.
  */
 
-/** What an upcaster gives for an event that is not to be seen any more: no reader and no handler gets it. */
-export const dropped: unique symbol = Symbol.for('hodisa.dropped')
-export type Dropped = typeof dropped
-
-// Registered, as `dropped` is: definitions and the app may come from two copies of the package.
+// Registered, both of them: definitions and the app may come from two copies of the package.
+const DROPPED: unique symbol = Symbol.for('hodisa.dropped')
 export const SPLIT: unique symbol = Symbol.for('hodisa.split')
+
+/** What {@link dropped} is. An object, for the type of a unique symbol is lost where a function returns it. */
+export interface Dropped {
+  readonly [DROPPED]: true
+}
+
+/** What an upcaster gives for an event that is not to be seen any more: no reader and no handler gets it. */
+export const dropped: Dropped = Object.freeze({ [DROPPED]: true } as const)
+
+export function isDropped(value: unknown): value is Dropped {
+  return typeof value === 'object' && value !== null && DROPPED in value
+}
 
 /** What {@link splitInto} gives. Marked, because data may have members of any name. */
 export interface Split<out Own> {

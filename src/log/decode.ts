@@ -3,7 +3,7 @@ import type { AnyEventDefinition } from '../event/definition.ts'
 import type { Registry } from '../event/registry.ts'
 import type { EventMetadata, NewEvent, RecordedEvent } from '../event/types.ts'
 import { upcast, upcastFailed } from '../event/upcast.ts'
-import { dropped } from '../event/upcasting.ts'
+import { isDropped } from '../event/upcasting.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Codec } from './codec.ts'
 import { validateData } from './prepare.ts'
@@ -77,7 +77,7 @@ export class Decoder {
     if (definition === undefined || stored.version > definition.version) return [this.#recorded(stored, stored, data)]
     if (stored.version === definition.version) return [this.#recorded(stored, definition, data)]
     const { own, others } = upcast(definition, stored, data)
-    const first = own === dropped ? [] : [this.#recorded(stored, definition, own)]
+    const first = isDropped(own) ? [] : [this.#recorded(stored, definition, own)]
     return others.length === 0
       ? first
       : [...first, ...others.map((other, index) => this.#other(stored, definition, other, index + 2))]
