@@ -79,6 +79,7 @@ export const EXITS: Partial<Record<ErrorCode, Exit>> = {
   'projection-unknown': EXIT.notFound,
   'service-running': EXIT.refused,
   'id-reused': EXIT.refused,
+  'copy-refused': EXIT.refused,
 }
 
 /** Tells the person, or with `json` the program, what went wrong. */

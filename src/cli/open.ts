@@ -85,7 +85,7 @@ function named(target: string, options: Parameters<typeof postgres>[1]): StoreFa
   }
 }
 
-function loggerOf(terminal: Terminal): Logger {
+export function loggerOf(terminal: Terminal): Logger {
   const say = (level: string) => (message: string) => terminal.note(`${level}: ${printable(message)}\n`)
   const quiet = () => undefined
   return { debug: quiet, info: quiet, warn: say('warning'), error: say('error') }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { App, DeadLetterState, EventKind, From, ReadOptions } from '../index.ts'
 import type { Context } from './context.ts'
+import { type CopyArguments, copy } from './copy.ts'
 import { type Action, actOnDead, assertChoice, editDead, type ListArguments, listDead, showDead } from './dead.ts'
 import { getEvent, listEvents, type TailArguments, tail } from './events.ts'
 import { explainStore } from './explain.ts'
@@ -130,6 +131,19 @@ export function programFor(terminal: Terminal, json: boolean): Command {
 
   addSchema(program, terminal)
 
+  const copying = program
+    .command('copy')
+    .description(
+      'copies a store into an empty one, of whatever engine, and compares the two; goes on with what was begun',
+    )
+    .requiredOption('--from <store>', 'the store to copy, as --store takes it')
+    .requiredOption('--to <store>', 'where to copy it to; it is made where it is not there')
+    .option('--force', 'although processes run services on the store')
+  copying.action(async () => {
+    const { json = false, yes = false, ...options } = copying.optsWithGlobals<CopyArguments & GlobalFlags>()
+    await copy({ terminal, json, yes }, options)
+  })
+
   const services = program.command('services').description('shows the services of the store, and steers them')
   act(services.command('list').description('shows each service: its state, lag and failures'), listServices)
   act<{ reason?: string }>(
@@ -255,6 +269,11 @@ export function programFor(terminal: Terminal, json: boolean): Command {
     )
     return command
   }
+}
+
+interface GlobalFlags {
+  readonly json?: boolean
+  readonly yes?: boolean
 }
 
 interface TraceIds {
