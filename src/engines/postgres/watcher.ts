@@ -16,6 +16,8 @@ const SIGNALS_EVERY = 5
 const [QUICK_POLL, SLOW_POLL] = [20, 250]
 /** Ms that a notification to itself may take. */
 const ECHO = 2_000
+/** How many have to arrive behind a pooler, and ms between them. */
+const [ECHOES_BEHIND_POOLER, BETWEEN_ECHOES] = [6, 100]
 
 const SIGNALS = "select value from hodisa.signals where name = 'groups'"
 
@@ -43,6 +45,8 @@ export class Watcher implements HeldListener {
   #seenHead = 0
   #seenGroups: number | undefined
   #changedAt = 0
+  #awaited = ''
+  #trial = 0
   #looks = 0
   #looking = false
   #again = false
@@ -82,6 +86,7 @@ export class Watcher implements HeldListener {
     this.#listeners.clear()
     this.#cancel?.()
     this.#cancel = undefined
+    this.#trial += 1
     this.#endTrial?.(undefined)
   }
 
@@ -121,25 +126,20 @@ export class Watcher implements HeldListener {
     }
   }
 
-  /**
-   * Whether what is told arrives: LISTEN itself succeeds everywhere. Told on another connection: on its own, a pooler would hand on
-   * what the server says to whoever is asking.
-   */
+  /** Whether what is told arrives: LISTEN itself succeeds everywhere. */
   async #tryOut(): Promise<void> {
-    const { clock, logger } = this.#host
-    this.#endTrial?.(undefined)
-    const arrived = await new Promise<boolean | undefined>((resolve) => {
-      const cancel = clock.after(ECHO, () => resolve(false), true)
-      this.#endTrial = (outcome) => {
-        cancel()
-        resolve(outcome)
-      }
-      const notify = 'select pg_notify($1, $2)'
-      this.#database.query(notify, [this.#channel, this.#echo]).catch(() => this.#endTrial?.(undefined))
-    })
-    if (arrived === undefined) return
+    const trial = ++this.#trial
+    // A pooler may hand on by chance what a connection hears that this process has just then.
+    const rounds = this.#database.pooled === true ? ECHOES_BEHIND_POOLER : 1
+    let arrived: boolean | undefined = true
+    for (let round = 0; round < rounds && arrived === true; round++) {
+      if (round > 0) await new Promise<void>((resolve) => this.#host.clock.after(BETWEEN_ECHOES, resolve, true))
+      if (trial !== this.#trial) return
+      arrived = await this.#hearsEcho(`${this.#echo} ${round}`)
+    }
+    if (trial !== this.#trial || arrived === undefined) return
     if (!arrived && this.#listening !== false) {
-      logger.warn(
+      this.#host.logger.warn(
         'notifications of PostgreSQL do not arrive here, as behind a pooler in transaction mode: looking instead',
       )
     }
@@ -149,8 +149,23 @@ export class Watcher implements HeldListener {
     this.#later(0)
   }
 
+  /** Sent on another connection: on its own, a pooler would hand on what the server says to whoever is asking. */
+  #hearsEcho(echo: string): Promise<boolean | undefined> {
+    this.#endTrial?.(undefined)
+    return new Promise((resolve) => {
+      const cancel = this.#host.clock.after(ECHO, () => resolve(false), true)
+      this.#awaited = echo
+      this.#endTrial = (outcome) => {
+        cancel()
+        resolve(outcome)
+      }
+      const notify = 'select pg_notify($1, $2)'
+      this.#database.query(notify, [this.#channel, echo]).catch(() => this.#endTrial?.(undefined))
+    })
+  }
+
   #notified(payload: string): void {
-    if (payload === this.#echo) this.#endTrial?.(true)
+    if (payload === this.#awaited) this.#endTrial?.(true)
     else if (payload === 'groups') this.#tellSoon({ head: false, groups: true })
     else if (payload.startsWith('head ')) {
       const [, head, id, mark = ''] = payload.split(' ')
