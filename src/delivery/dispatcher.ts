@@ -233,14 +233,16 @@ export class Dispatcher {
     let wait = HOLD // where the store does not answer
     try {
       wait = await oneLane.failed(error, entry.stored, this.#record([entry], false))
-    } finally {
-      this.#giveBack(lane, entry, route)
-      const release = () => {
-        this.#held = false
-        this.dispatch()
-      }
-      this.#core.clock.after(wait, release, true)
+    } catch (refused) {
+      const { logger, service } = this.#core
+      logger.warn(`${service}: could not write down why it is held: ${String(refused)}`, { error: String(refused) })
     }
+    this.#giveBack(lane, entry, route)
+    const release = () => {
+      this.#held = false
+      this.dispatch()
+    }
+    this.#core.clock.after(wait, release, true)
   }
 
   /** The attempt says nothing about the event: it begins again, here or with whoever has the bucket. */

@@ -3,6 +3,7 @@ import { positionBefore } from '../log/read.ts'
 import type { GroupState } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 import * as plan from './group-plan.ts'
+import { PROJECTION } from './one-lane.ts'
 import { assertFrom, type From } from './options.ts'
 import { forgetParts } from './parts.ts'
 
@@ -80,9 +81,10 @@ export class Services {
     await this.#change(service, () => ({ paused: null }))
   }
 
-  /** Moves it, backwards or forwards: the events from that place on come (again). */
+  /** Moves it, backwards or forwards: the events from that place on come (again). Not a projection, which would miss or repeat them. */
   async reset(service: string, to: { readonly from: From }): Promise<void> {
     assertFrom(to?.from)
+    assertNoProjection(service, 'moved')
     const position = await positionBefore(this.#store, to.from)
     await this.#change(service, (state) => plan.reset(state, position))
     await forgetParts(this.#store, service)
@@ -94,6 +96,7 @@ export class Services {
    * @throws {HodisaError} `service-running` while an instance lives, `service-unknown`
    */
   async forget(service: string): Promise<void> {
+    assertNoProjection(service, 'forgotten')
     for (;;) {
       const state = await this.#known(service)
       const living = new Set((await this.#store.presence.list()).map(({ id }) => id))
@@ -125,4 +128,14 @@ export class Services {
       known: names,
     })
   }
+}
+
+/** Its documents belong to the place where it stands. */
+function assertNoProjection(service: string, done: string): void {
+  if (!service.startsWith(PROJECTION)) return
+  throw new HodisaError(
+    'invalid-option',
+    `${service} is a projection, which is not ${done}: build it anew with \`hodisa projections rebuild\`, or drop it`,
+    { option: 'service', service },
+  )
 }

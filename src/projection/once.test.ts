@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
+import { failure } from '../delivery/fixtures/until.ts'
 import { type App, defineProjection, type Receipt } from '../index.ts'
 import type { Store } from '../store/port.ts'
 import { created, ORDER_EVENTS, OrderCreated } from './fixtures/orders.ts'
@@ -85,15 +86,12 @@ eachEngine((bed) => {
     expect(disorder).toEqual([])
   })
 
-  test('an operator who moves it back changes nothing of its documents', async () => {
+  test('it is neither moved nor forgotten as a service is: its documents belong to where it stands', async () => {
     const app = await bed().app({ events: ORDER_EVENTS })
-    const Counter = counter([])
-    app.project(Counter)
+    app.project(counter([]))
     await app.start()
-    await app.publish([created(0), created(1)])
-    await app.settled()
-    await app.services.reset('projection:counter@1', { from: 'start' })
-    const receipt = await app.publish(created(2))
-    expect(await app.view(Counter, { after: receipt }).get('all')).toEqual({ count: 3, last: 2 })
+    const refused = { code: 'invalid-option', message: expect.stringContaining('hodisa projections rebuild') }
+    expect(await failure(() => app.services.reset('projection:counter@1', { from: 'start' }))).toMatchObject(refused)
+    expect(await failure(() => app.services.forget('projection:counter@1'))).toMatchObject(refused)
   })
 })

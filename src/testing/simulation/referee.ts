@@ -1,3 +1,4 @@
+import { PROJECTION } from '../../delivery/one-lane.ts'
 import { BUCKETS } from '../../event/bucket.ts'
 import { type Pattern, parsePattern } from '../../event/pattern.ts'
 import { keyOf, type StoredEvent } from '../../store/events.ts'
@@ -167,6 +168,9 @@ export class Referee {
   ): Promise<void> {
     this.#processes.add(process)
     await this.#readOn()
+    // What projections have taken in shows in their views: the check of a simulation looks there.
+    const service = path === 'progress' ? (args[0] as Progress).service : path.startsWith('groups.') ? args[0] : ''
+    if (String(service).startsWith(PROJECTION)) return
     if (path === 'progress') await this.#progressed(process, args[0] as Progress, args[1] !== undefined)
     if (path === 'groups.update') await this.#updated(process, String(args[0]), args[2] as GroupUpdate)
     if (path === 'groups.forget') this.#services.delete(String(args[0]))
