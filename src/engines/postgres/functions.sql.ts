@@ -80,33 +80,39 @@ create function hodisa.append(streams jsonb, ids jsonb, events jsonb, count inte
   clock bigint, out batch bigint, out refusal jsonb) language plpgsql ${BY_INDEX} as $$
 declare
   failing jsonb;
-  wanted integer := jsonb_array_length(streams);
-  given integer := jsonb_array_length(ids);
+  begins boolean := streams @? 'strict $[*] ? (@[2] == 0)';
+  given boolean := jsonb_array_length(ids) > 0;
+  newest bigint;
+  given_up boolean;
 begin
-  perform hodisa.assure_durable(durable);
-  if attempt is not null then
-    perform pg_advisory_xact_lock(attempt);
-    if exists (select from hodisa.abandoned a where a.attempt = append.attempt) then
-      raise exception 'this append was given up' using errcode = '${ABANDONED}';
-    end if;
+  -- Whoever holds it is finding out what became of this append.
+  if attempt is not null and not pg_try_advisory_xact_lock(attempt) then
+    raise exception 'this append was given up' using errcode = '${ABANDONED}';
   end if;
-  if wanted > 0 then
+  select max(p.version), exists (select from hodisa.abandoned a where a.attempt = append.attempt) into newest, given_up
+    from hodisa.inline_projections p;
+  if given_up then raise exception 'this append was given up' using errcode = '${ABANDONED}'; end if;
+  if inlines <> coalesce(newest, 0) then
+    refusal := '{"inlines": true}';
+    return;
+  end if;
+  if jsonb_array_length(streams) > 0 then
     -- Existing streams by their row, new ones by their name, so that nobody waits for a row that is not committed yet.
     with asked as materialized (
       select r->>0 as stream, r->>1 as tenant, (r->>2)::bigint as assumed, n
       from jsonb_array_elements(streams) with ordinality v (r, n)
     ), locked as materialized (
-      select s.stream, s.tenant, s.revision, s.timestamp from hodisa.streams s
-      where (s.stream, s.tenant) in (select a.stream, a.tenant from asked a)
+      select s.stream, s.tenant, s.revision from hodisa.streams s
+      where (s.stream, s.tenant) in (select a.stream, a.tenant from asked a where a.assumed > 0)
       order by s.stream, s.tenant for update skip locked
     )
     select jsonb_agg(jsonb_build_array(a.stream, a.tenant)) into failing
     from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
     where not case when a.assumed = 0
-      then l.stream is null and (a.n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream)))
+      then a.n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream))
       else l.revision is not distinct from a.assumed end;
-    -- A new one may have been committed between the snapshot of that statement and its lock.
-    if failing is null then
+    -- After the locks: a new one may have been committed while they were taken.
+    if failing is null and begins then
       select jsonb_agg(jsonb_build_array(s.stream, s.tenant)) into failing
       from jsonb_array_elements(streams) r join hodisa.streams s on s.stream = r->>0 and s.tenant = r->>1
       where (r->>2)::bigint = 0;
@@ -118,7 +124,7 @@ begin
       return;
     end if;
   end if;
-  if given > 0 then
+  if given then
     select jsonb_agg(v->>0) into failing from jsonb_array_elements(ids) with ordinality r (v, n)
       where n <= 200 and not pg_try_advisory_xact_lock(hodisa.lock_key('id', (v->>1) || ' ' || (v->>0)));
     if failing is not null or exists (
@@ -129,23 +135,22 @@ begin
       return;
     end if;
   end if;
-  if inlines is distinct from (select coalesce(max(p.version), 0) from hodisa.inline_projections p) then
-    refusal := jsonb_build_object('inlines', true);
-    return;
-  end if;
   if count = 0 then return; end if;
+  if durable and current_setting('synchronous_commit') = 'off' or not durable and current_setting('synchronous_commit') <> 'off' then
+    perform hodisa.assure_durable(durable);
+  end if;
   batch := nextval('hodisa.batch_numbers');
   insert into hodisa.events (batch, ordinal, id, type, version, kind, bucket, timestamp, stream, revision, source, correlation_id,
       causation_id, data, metadata, key, tenant, subject, tags, encoding, expires_at)
     select append.batch, n - 1, v->>0, v->>1, (v->>2)::integer, (v->>3)::smallint, (v->>4)::smallint, (v->>5)::bigint, v->>6,
       (v->>7)::bigint, v->>8, v->>9, v->>10, v->>11, v->>12, v->>13, coalesce(v->>14, ''), v->>15, v->>16, v->>17, (v->>18)::bigint
     from jsonb_array_elements(events) with ordinality r (v, n);
-  if wanted > 0 then
+  if jsonb_array_length(streams) > 0 then
     insert into hodisa.streams (stream, tenant, revision, timestamp)
       select r->>0, r->>1, (r->>3)::bigint, (r->>4)::bigint from jsonb_array_elements(streams) r where (r->>3)::bigint > (r->>2)::bigint
       on conflict on constraint streams_pkey do update set revision = excluded.revision, timestamp = excluded.timestamp;
   end if;
-  if given > 0 then
+  if given then
     insert into hodisa.given_ids (id, tenant, fingerprint, version, batch, ordinal, bucket, revision, type, stream)
       select r->>0, r->>1, r->>2, (r->>3)::integer, append.batch, (r->>4)::integer, (r->>5)::smallint, (r->>6)::bigint, r->>7, r->>8
       from jsonb_array_elements(ids) r;
