@@ -19,8 +19,8 @@ export interface BuilderHost {
   readonly decoder: Decoder
 }
 
-/** Writes documents, and that the build has come to a position with them. */
-export type SaveStep = (writes: readonly DocumentWrite[], position: number) => Promise<void>
+/** Writes documents, and that the build has come to a position with them, from `before`. */
+export type SaveStep = (writes: readonly DocumentWrite[], position: number, before: number) => Promise<void>
 
 /** Makes the documents of a projection from the log, in a collection that nobody else writes. */
 export class Builder {
@@ -73,9 +73,9 @@ export class Builder {
   }
 
   async #takeIn(events: readonly StoredEvent[], position: number): Promise<void> {
+    let writes: readonly DocumentWrite[]
     try {
-      const writes = await this.#writesFor(events)
-      await this.#save(writes, position)
+      writes = await this.#writesFor(events)
     } catch (error) {
       const [first, ...rest] = events
       if (first === undefined || isOwn(error)) throw error
@@ -87,6 +87,7 @@ export class Builder {
       await this.#takeIn(behind, position)
       return
     }
+    await this.#save(writes, position, this.position)
     this.position = position
     this.events += events.length
   }
@@ -101,7 +102,7 @@ export class Builder {
       }
       projected.push(...(await this.#host.decoder.parts(stored)))
     }
-    await applyAll(this.#projection, projected, draft)
+    await applyAll(this.#projection, this.#host.registry, projected, draft)
     return this.#documents.writes(this.#collection, await draft.finish())
   }
 }

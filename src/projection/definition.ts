@@ -2,7 +2,7 @@ import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import { assertFunction, assertOptions, invalidOption } from '../event/input.ts'
-import { overlap, type Pattern, parsePattern } from '../event/pattern.ts'
+import { anyOf, overlap, type Pattern, parsePattern } from '../event/pattern.ts'
 import type { Registry } from '../event/registry.ts'
 import type { What } from '../event/typed.ts'
 import type { ProjectedEvent, Projection, ProjectionHandler, ProjectionOptions } from './types.ts'
@@ -135,13 +135,28 @@ export class DefinedProjection {
   shape(registry: Registry): string {
     // A renamed event is the same event.
     const oldest = ({ text }: Pattern) => registry.get(text)?.was[0] ?? text
-    const patterns = [...new Set(this.patterns.map(oldest))].sort()
+    // One that comes to match by its new name, however, is new to the view: what is recorded under the old one was left out.
+    const joined = this.patterns
+      .filter(({ text }) => text.includes('*'))
+      .flatMap((pattern) => [...registry.formerTypes(pattern).keys()])
+    const covered = anyOf(this.patterns)
+    const patterns = [...new Set([...this.patterns.map(oldest), ...joined.filter((former) => !covered(former))])].sort()
     const partitioned = this.partition !== undefined && { partitioned: true }
     return JSON.stringify({ patterns, indexes: [...this.indexes].sort(), inline: this.inline, ...partitioned })
   }
 
-  /** The handler of events that are read as this type. */
-  find(type: string): Handler | undefined {
+  /** The handler of events that are read as this type: that of its name, else that of a name it was recorded under. */
+  find(type: string, registry: Registry): Handler | undefined {
+    const own = this.#best(type)
+    if (own !== undefined) return own
+    for (const former of registry.get(type)?.was ?? []) {
+      const handler = this.#best(former)
+      if (handler !== undefined) return handler
+    }
+    return undefined
+  }
+
+  #best(type: string): Handler | undefined {
     if (this.#found.has(type)) return this.#found.get(type)
     let best: { handler: Handler; rank: number } | undefined
     for (const { patterns, handler } of this.#handlers) {

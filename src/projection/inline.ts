@@ -184,7 +184,7 @@ export class InlineProjections {
       async (ids) => documents.decodeAll(await tx.documents.get(collection, ids.toSorted())),
       tx.sql,
     )
-    await applyAll(projection, events, draft)
+    await applyAll(projection, this.#host.registry, events, draft)
     await tx.documents.write(await documents.writes(collection, await draft.finish()))
   }
 

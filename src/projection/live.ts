@@ -116,7 +116,7 @@ export class LiveProjection implements OneLane {
     const load = async (ids: readonly string[]): Promise<ReadonlyMap<string, Document>> =>
       this.#documents.decodeAll(await getInChunks((some) => source.get(collection, some), ids))
     const draft = new Draft(load, tx?.sql)
-    await applyAll(this.#projection, events, draft)
+    await applyAll(this.#projection, this.#host.registry, events, draft)
     return this.#documents.writes(collection, await draft.finish())
   }
 

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
-import { type App, defineEvent, defineProjection, unchecked } from '../index.ts'
+import { type App, defineEvent, defineProjection, splitInto, unchecked } from '../index.ts'
 
 // Much is written, and the machine may be busy.
 vi.setConfig({ testTimeout: 60_000 })
@@ -139,6 +139,41 @@ eachEngine((bed) => {
     expect(await failure(() => app.view(Wrong, { after: receipt, timeout: '30s' }).count())).toMatchObject({
       code: 'view-blocked',
       message: expect.stringContaining('touched document other, and partition gave one'),
+    })
+  })
+
+  test('an event that was split over two documents stops it, for they would be in two lanes', async () => {
+    const Added = defineEvent('item.added', { schema: unchecked<{ readonly sku: string }>() })
+    const Both = defineEvent('items.swapped', { schema: unchecked<{ readonly skus: readonly [string, string] }>() })
+    const Swapped = defineEvent('items.swapped', {
+      version: 2,
+      schema: unchecked<{ readonly sku: string }>(),
+      upcast: {
+        1: ({ skus: [one, other] }: { skus: readonly [string, string] }) =>
+          splitInto({ sku: one }, Added({ sku: other })),
+      },
+    })
+    const shared = bed()
+    const old = await shared.app({ events: [Both] })
+    const swapped = (by: 'sku' | 'all') =>
+      defineProjection<{ n: number }>(`swapped-${by}`, {
+        version: 1,
+        partition: ({ data }) => (by === 'all' ? by : (data as { sku: string }).sku),
+      }).on([Swapped, Added], (view, { data }) =>
+        view.upsert(by === 'all' ? by : data.sku, (before) => ({ n: (before?.n ?? 0) + 1 })),
+      )
+    await old.publish([Both({ skus: ['a', 'a'] }), Both({ skus: ['a', 'b'] })])
+    const app = (await shared.app({ events: [Swapped, Added] })) as unknown as App
+    const [Wrong, Right] = [swapped('sku'), swapped('all')]
+    app.project(Wrong)
+    app.project(Right)
+    await app.start()
+    await app.settled({ services: ['projection:swapped-all@1'] })
+    expect(await app.view(Right).get('all')).toEqual({ n: 4 })
+    await until(async () => (await app.projections.list()).some(({ state }) => state === 'blocked'))
+    expect((await app.projections.list()).find(({ state }) => state === 'blocked')).toMatchObject({
+      projection: 'swapped-sku',
+      blocked: { error: { message: expect.stringContaining('was split, and partition gave a and b') } },
     })
   })
 })

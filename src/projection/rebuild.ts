@@ -113,14 +113,14 @@ export class Rebuild {
       documents: this.#documents,
       collection: this.#collectionOf(rebuild),
       position: rebuild.position,
-      save: (writes, position) => this.#save({ ...rebuild, position }, writes),
+      save: (writes, position, before) => this.#save({ ...rebuild, position }, writes, before),
     })
   }
 
-  async #save(rebuild: RebuildState, writes: readonly DocumentWrite[]): Promise<void> {
+  async #save(rebuild: RebuildState, writes: readonly DocumentWrite[], before: number): Promise<void> {
     await this.#host.store.transaction(async (tx) => {
       const found = await readRebuildIn(tx.documents, this.#projection)
-      if (found?.run !== rebuild.run) throw this.#takenOver()
+      if (found?.run !== rebuild.run || found.position !== before) throw this.#takenOver()
       await tx.documents.write([...writes, rebuildWrite(this.#projection, rebuild)])
     })
   }
