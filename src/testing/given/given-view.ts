@@ -52,7 +52,7 @@ export class GivenView<Doc> {
     const documents = new Map<string, Document>()
     for (const [index, event] of this.#events.entries()) {
       const draft = new Draft(async () => documents)
-      await applyAll(this.#projection, [await recorded(registry, event, index + 1)], draft)
+      await applyAll(this.#projection, registry, [await recorded(registry, event, index + 1)], draft)
       for (const [id, document] of await draft.finish()) {
         if (document === undefined) documents.delete(id)
         else documents.set(id, JSON.parse(toJson(document, id)))
