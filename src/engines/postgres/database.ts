@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../store/port.ts'
 import { OWN_TYPES, type PgClient, type PgQuery, type PgResult, type PostgresPool } from './driver.ts'
-import { closed, connectFailed, isLost, mapError, stateOf } from './errors.ts'
+import { closed, connectFailed, isLost, mapError, stateOf, storeGone } from './errors.ts'
 import type { Named } from './names.ts'
 
 /** How the store is reached, and how long it is waited for. */
@@ -143,12 +143,13 @@ export class Database {
       query: async <Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []) => {
         const { text, name } = this.#statement(sql)
         const query: PgQuery = { text, values, rowMode: 'array', types: OWN_TYPES }
-        if (!this.#prepared || values.length === 0) return (await client.query(query)).rows as Row[]
+        const send = async (one: PgQuery) => (await client.query(one)).rows as Row[]
+        const isNamed = this.#prepared && values.length > 0
         try {
-          return (await client.query({ ...query, name })).rows as Row[]
+          return await send(isNamed ? { ...query, name } : query)
         } catch (error) {
-          if (!this.#isForgotten(error)) throw error
-          return (await client.query(query)).rows as Row[]
+          if (isNamed && this.#isForgotten(error)) return send(query)
+          throw storeGone(error, this.patience.where)
         }
       },
       raw: (query) => client.query(query),

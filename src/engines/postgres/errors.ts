@@ -76,6 +76,13 @@ export function mapError(error: unknown, where: string): unknown {
   return error
 }
 
+/** Of a statement of the store's own: without its schema it is no store any more. */
+export function storeGone(error: unknown, where: string): unknown {
+  if (stateOf(error) !== '3F000' || !(error instanceof Error)) return error
+  const text = `store ${where}: it was removed while this process ran (${error.message})`
+  return new HodisaError('store-unavailable', text, { store: where, sqlState: '3F000' }, error)
+}
+
 /** Whatever kept a connection from being made, as a typed error. */
 export function connectFailed(error: unknown, where: string): unknown {
   const mapped = mapError(error, where)

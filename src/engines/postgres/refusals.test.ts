@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Client, Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { Noted } from '../../delivery/fixtures/events.ts'
@@ -85,6 +86,25 @@ describeOnPostgres('a store that cannot be opened', () => {
     await app.publish(Noted({ key: 'a', n: 1 }))
     await app.stop()
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  })
+
+  test('without the driver it is named', () => {
+    const engine = new URL('./index.ts', import.meta.url).href
+    const program = `
+      import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(name, context, next) {
+          if (name === 'pg') throw Object.assign(new Error('no pg'), { code: 'ERR_MODULE_NOT_FOUND' })
+          return next(name, context)
+        },
+      })
+      const { postgres } = await import(${JSON.stringify(engine)})
+      await postgres('postgres://127.0.0.1:1/x').open({}).catch(({ code, fix }) => console.log(JSON.stringify({ code, fix })))`
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(JSON.parse(stdout)).toEqual({ code: 'driver-missing', fix: expect.stringContaining('Install') })
   })
 
   test.each<[string, unknown, PostgresOptions]>([
