@@ -147,6 +147,28 @@ eachEngine((bed) => {
     expect(await app.projections.rebuild(Orders)).toMatchObject({ events: 13 })
   })
 
+  test('a program that starts to build the view beside the first rebuild of it does not spoil it', async () => {
+    const app = await bed().app({ events: ORDER_EVENTS })
+    await app.publish(orders(3_000))
+    const counter = () =>
+      defineProjection<{ readonly n: number }>('counter', { version: 1 }).on(OrderCreated, (view) =>
+        view.upsert('all', (before) => ({ n: (before?.n ?? 0) + 1 })),
+      )
+    const Counter = counter()
+    app.project(Counter)
+    let started: Promise<void> | undefined
+    await app.projections.rebuild(counter(), {
+      onProgress: ({ position }) => {
+        if (position >= 1_000) started ??= app.start()
+      },
+    })
+    await started
+    await app.publish(created(3_000))
+    await app.settled()
+    expect(await app.view(Counter).get('all')).toEqual({ n: 3_001 })
+    expect(await app.projections.verify(counter())).toMatchObject({ differences: 0 })
+  })
+
   test('of two runs of a rebuild the later one goes on', async () => {
     const shared = bed()
     const app = await shared.app({ events: ORDER_EVENTS })

@@ -66,8 +66,7 @@ export class Rebuild {
   ): Promise<{ readonly events: number; readonly position: number }> {
     const { states } = this.#host
     await states.ready()
-    const current = await states.read(this.#projection)
-    const rebuild = await this.#claim(current)
+    const { current, rebuild } = await this.#claim()
     const builder = this.#builder(rebuild)
     const meter = new Meter(this.#host.clock, builder, this.#options.onProgress)
     const catchUp = () => builder.toHead((head) => meter.tell(head), this.#options.signal)
@@ -86,25 +85,37 @@ export class Rebuild {
         )
       await catchUp()
     }
-    if (current !== undefined) await this.#host.store.documents.drop(collectionOf(current))
+    const { name, version } = this.#projection
+    const replaced = current ?? { name, version, generation: 1 } // by then there may be one
+    await this.#host.store.documents.drop(collectionOf(replaced))
     return { events: builder.events, position: builder.position }
   }
 
-  /** Goes on with what another run has left, where it was building the same. */
-  async #claim(current: ViewState | undefined): Promise<RebuildState> {
+  /** Goes on with what another run has left, where it was building the same. No generation is used twice. */
+  async #claim(): Promise<{ current: ViewState | undefined; rebuild: RebuildState }> {
     const { store, states, clock, newRun, registry } = this.#host
-    const { indexes } = this.#projection
     const shape = this.#projection.shape(registry)
-    const before = await states.readRebuild(this.#projection)
-    const generation = (current?.generation ?? 0) + 1
-    const resumed = before?.shape === shape && before.generation === generation
-    const fresh = { generation, shape, position: 0, startedAt: clock.now() }
-    const rebuild: RebuildState = { ...(resumed ? before : fresh), run: newRun() }
-    const collection = this.#collectionOf(rebuild)
-    if (!resumed) await store.documents.drop(collection)
-    await store.documents.define({ name: collection, indexes })
-    await store.documents.write([rebuildWrite(this.#projection, rebuild)])
-    return rebuild
+    for (;;) {
+      const current = await states.read(this.#projection)
+      const before = await states.readRebuild(this.#projection)
+      const newest = Math.max(current?.generation ?? 1, before?.generation ?? 1)
+      const fresh = { generation: newest + 1, shape, position: 0, startedAt: clock.now() }
+      const rebuild: RebuildState = { ...(before?.shape === shape ? before : fresh), run: newRun() }
+      const { result: claimed } = await store.transaction(async (tx) => {
+        const now = await readIn(tx.documents, this.#projection)
+        const running = await readRebuildIn(tx.documents, this.#projection)
+        const same = running?.run === before?.run && running?.position === before?.position
+        if (!same || now?.generation !== current?.generation) return false
+        await tx.documents.write([rebuildWrite(this.#projection, rebuild)])
+        return true
+      })
+      if (!claimed) continue
+      await store.documents.define({ name: this.#collectionOf(rebuild), indexes: this.#projection.indexes })
+      if (before !== undefined && before.generation !== rebuild.generation) {
+        await store.documents.drop(this.#collectionOf(before))
+      }
+      return { current, rebuild }
+    }
   }
 
   #builder(rebuild: RebuildState): Builder {
@@ -164,7 +175,7 @@ export class Rebuild {
     return result
   }
 
-  #collectionOf({ generation }: RebuildState): string {
+  #collectionOf({ generation }: Pick<RebuildState, 'generation'>): string {
     const { name, version } = this.#projection
     return collectionOf({ name, version, generation })
   }
