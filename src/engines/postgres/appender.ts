@@ -6,7 +6,7 @@ import { assertSize } from '../../store/plan-append.ts'
 import type { Capabilities } from '../../store/port.ts'
 import { BatchPlan, type IdRow, idName, type PlacedEvent, placedEvent, receiptOf, tenantOf } from './batch-plan.ts'
 import type { Database } from './database.ts'
-import { closed, isLost, stateOf } from './errors.ts'
+import { closed, isCollision, isLost, stateOf } from './errors.ts'
 import type { Inlines } from './inlines.ts'
 import { type StreamHeads, streamName } from './stream-heads.ts'
 
@@ -54,6 +54,8 @@ interface Refusal {
   readonly ids?: readonly IdRow[]
   readonly inlines?: true
 }
+
+type AppendRow = [batch: number | null, refusal: Refusal | null]
 
 export interface AppenderSetup {
   readonly limits: Capabilities
@@ -104,6 +106,7 @@ export class Appender {
   append(request: AppendRequest): Promise<Receipt> {
     if (this.#closing) return Promise.reject(closed(this.#database.patience.where))
     return new Promise((resolve, reject) => {
+      tenantOf(request) // what it refuses is refused before anybody shares a batch with it
       const since = performance.now()
       const units = unitsOf(request)
       this.#waiting.push({
@@ -170,7 +173,10 @@ export class Appender {
     const behind = new Set<string>()
     for (const pending of this.#waiting) {
       const touched = namesOf(pending.request)
-      const full = batch.length >= MOST_REQUESTS || events >= MOST_EVENTS || units >= MOST_UNITS
+      const full =
+        batch.length >= MOST_REQUESTS ||
+        events >= MOST_EVENTS ||
+        (units + pending.units > MOST_UNITS && batch.length > 0)
       const beside = isAlone(pending.request)
       // What was held by another transaction goes by itself, so that nobody fails with it.
       const alone = pending.pause > 0
@@ -236,6 +242,12 @@ export class Appender {
       this.#waiting.unshift(...rest.filter(({ refused }) => !refused))
     } catch (error) {
       for (const name of names) this.#heads.forget(name)
+      if (rest.length > 1 && isOfOne(error)) {
+        // Each by itself from now on: it fails with nobody.
+        this.#postpone(rest)
+        this.#waiting.unshift(...rest.filter(({ refused }) => !refused))
+        return
+      }
       for (const pending of rest) pending.reject(error)
     }
   }
@@ -320,10 +332,11 @@ export class Appender {
     const call = plan.call()
     if (call.count === 0 && call.streams === '[]') return 0
     const first = plan.planned.find(({ plan: { fresh } }) => fresh.length > 0)?.plan.fresh[0]?.event
+    const began = performance.now()
     for (;;) {
       const attempt = randomBytes(8).readBigInt64BE()
       const seenAt = performance.now()
-      let row: [number | null, Refusal | null] | undefined
+      let row: AppendRow | undefined
       try {
         const values = [
           call.streams,
@@ -335,17 +348,22 @@ export class Appender {
           this.#durable,
           Math.floor(this.#database.patience.clock.now()),
         ]
-        ;[row] = await this.#database.once<[number | null, Refusal | null]>(APPEND, values)
+        // What only checks may be sent twice.
+        const isCheck = first === undefined
+        const rows = isCheck
+          ? this.#database.query<AppendRow>(APPEND, values)
+          : this.#database.once<AppendRow>(APPEND, values)
+        ;[row] = await rows
       } catch (error) {
-        if (stateOf(error instanceof Error ? error.cause : error) === '23505' || stateOf(error) === '23505') {
+        if (isOvertaken(error)) {
           // What the locks do not cover in a very large batch; the index does.
           for (const { stream, tenant } of plan.streams) this.#heads.forget(streamName(stream, tenant))
           this.#postpone(batch)
           return undefined
         }
-        if (!isUnknownOutcome(error)) throw error
-        if (first === undefined) continue
+        if (first === undefined || !isUnknownOutcome(error)) throw error
         const found = await this.#settle(attempt, first.id, first.tenant ?? '')
+        if (found === null && performance.now() - began > this.#database.patience.busyTimeout) throw error
         if (found === null) continue
         row = [found, null]
       }
@@ -432,6 +450,17 @@ function learnIds({ known }: Pending, rows: readonly IdRow[]): void {
 
 function isUnknownOutcome(error: unknown): boolean {
   return isLost(error) || (error instanceof Error && isLost(error.cause))
+}
+
+/** Others wrote the same at the same time: the same again finds what they wrote. */
+function isOvertaken(error: unknown): boolean {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return stateOf(cause) === '23505' || isCollision(cause)
+}
+
+/** Whether something in what was sent is at fault, not the server or the way to it. */
+function isOfOne(error: unknown): boolean {
+  return !isHodisaError(error) || !error.code.startsWith('store-')
 }
 
 function unitsOf({ events }: AppendRequest): number {

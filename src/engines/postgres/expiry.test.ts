@@ -26,7 +26,7 @@ async function opened() {
       await store.head()
     }
   }
-  return { store, client, schema, count, publish }
+  return { store, client, url, schema, count, publish }
 }
 
 describeOnPostgres('expiry on PostgreSQL', () => {
@@ -39,11 +39,43 @@ describeOnPostgres('expiry on PostgreSQL', () => {
       await store.expire(0)
       return (await count('batches')) < 10
     })
-    expect(await count('ticks')).toBe(10)
     const head = await store.head()
     expect(await count('log')).toBe(head)
     const { events } = await store.readLog({ limit: 1_000 })
     expect(events.map(({ position }) => position)).toEqual(Array.from({ length: head }, (_, index) => index + 1))
+  })
+
+  test('of the ticks, so many are kept that a process finds the last one it saw', async () => {
+    const { store, client, schema, count, publish } = await opened()
+    await publish(1)
+    await client.query(`insert into ${schema}.ticks (snapshot, position, recorded_at)
+      select pg_current_snapshot(), 1, 1000 from generate_series(1, 51000)`)
+    await store.expire(0)
+    expect(await count('ticks')).toBe(50_000)
+  })
+
+  test('a process whose last tick is not kept any more is told of no loss', async () => {
+    const { client, url, schema, publish } = await opened()
+    const errors: string[] = []
+    const host = hostAt({ now: 1_000 })
+    const idle = await postgres(url, { schema }).open({
+      ...host,
+      logger: { ...host.logger, error: (message) => void errors.push(message) },
+    })
+    onTestFinished(() => idle.close())
+    await idle.append(append(anEvent()))
+    await idle.head()
+    await publish(3)
+    await client.query(`delete from ${schema}.ticks where id < (select max(id) from ${schema}.ticks)`)
+    await client.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name = $1',
+      [schema],
+    )
+    await idle.append(append(anEvent()))
+    expect(await idle.head()).toBe(5)
+    expect(errors).toEqual([])
+    const warnings = (await idle.describe?.())?.warnings ?? []
+    expect(warnings.map(({ code }) => code)).not.toContain('store-behind')
   })
 
   test('an event whose transaction is open meanwhile gets its place', async () => {

@@ -5,6 +5,8 @@ import { plannedAnew } from './planned-anew.ts'
 
 /** Rows that one statement removes. */
 const AT_ONCE = 2_000
+/** Minutes of the busiest store. */
+const KEPT_TICKS = 50_000
 /** What one call removes of the store's own at most, in steps: more comes with the next call. */
 const MOST_STEPS = 50
 
@@ -17,9 +19,10 @@ const BATCHES = `delete from hodisa.batches where ctid = any (array(
     where b.xid < (select pg_snapshot_xmin(t.snapshot) from hodisa.ticks t order by t.id desc limit 1)
       and exists (select from hodisa.log l where l.batch = b.batch)
     order by b.xid limit ${AT_ONCE} for update skip locked))`
+/** A process must find the one it saw last, or that it is not there: they are kept for longer than a process that works stays away. */
 const TICKS = `delete from hodisa.ticks where ctid = any (array(
     select t.ctid from hodisa.ticks t
-    where t.id < (select n.id from hodisa.ticks n order by n.id desc offset 9 limit 1)
+    where t.id <= (select max(n.id) from hodisa.ticks n) - ${KEPT_TICKS}
     order by t.id limit ${AT_ONCE} for update skip locked))`
 const ABANDONED = `delete from hodisa.abandoned where at < now() - interval '1 day'`
 

@@ -245,7 +245,9 @@ end $$;
 create function hodisa.recognise_process(seen_tick bigint, seen_mark uuid, instances text[], out known boolean, out head bigint,
     out tick bigint, out mark uuid) language plpgsql as $$
 begin
-  known := exists (select from hodisa.ticks t where t.id = seen_tick and t.mark = seen_mark);
+  -- One that is no longer kept was there.
+  known := exists (select from hodisa.ticks t where t.id = seen_tick and t.mark = seen_mark)
+    or seen_tick < (select min(t.id) from hodisa.ticks t);
   if known then return; end if;
   perform 1 from hodisa.groups g order by g.service for update;
   update hodisa.groups set revision = revision + ${FAR};

@@ -136,7 +136,7 @@ export class PostgresStore implements Store {
       limits: CAPABILITIES,
       durable: this.#durable,
       committed: () => this.#sequencer.soon(),
-      alone: (request) => this.#alone(async (session) => (await this.#appendIn(session, [request])).receipt),
+      alone: (request) => this.#inTurn(async (session) => (await this.#appendIn(session, [request])).receipt),
     })
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
     this.#progress = new ProgressWriter(this.#durable)
@@ -302,9 +302,14 @@ export class PostgresStore implements Store {
     await this.#database.close()
   }
 
-  /** In a transaction of its own, of which only so many run at a time that other work finds a connection. */
+  /** In a transaction of its own; nothing new once the store is closing. */
   async #alone<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     if (this.#closed !== undefined) throw closed(this.#database.patience.where)
+    return this.#inTurn(work)
+  }
+
+  /** Only so many run at a time that other work finds a connection. */
+  async #inTurn<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
     const result = await this.#transactions.run(() => inTransaction(this.#database, work))
     this.#sequencer.soon()
     return result
