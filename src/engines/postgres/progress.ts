@@ -1,7 +1,7 @@
 import type { Progress } from '../../store/groups.ts'
 import type { Database, Session } from './database.ts'
 import { changeOf } from './progress-change.ts'
-import { inTransaction } from './transaction.ts'
+import { inTransaction, type Statement } from './transaction.ts'
 
 const CHECK = 'select hodisa.check_progress($1::jsonb)'
 const WRITE = 'select hodisa.progress($1::jsonb)'
@@ -25,25 +25,39 @@ export class ProgressWriter {
     this.#durable = durable
   }
 
-  /** Whether `change` may be written; writes nothing. @throws {HodisaError} `lease-lost` */
-  async check(session: Pick<Session, 'query'>, change: Progress): Promise<void> {
-    await session.query(CHECK, [changeOf(change, { durable: this.#durable })])
+  /** Whether `change` may be written; writes nothing. Fails with `lease-lost`. */
+  checking(change: Progress): Statement {
+    return { sql: CHECK, value: changeOf(change, { durable: this.#durable }) }
   }
 
   /**
-   * Writes it inside a transaction that somebody else began, in which the fences hold from then on. Tells whether others have to
-   * hear of it; the server then tells them, when the transaction commits.
+   * Runs a transaction whose last statement writes `change`; the fences hold from then on.
+   *
+   * @throws {HodisaError} `lease-lost`, and what `run` throws
+   */
+  closing<Result>(change: Progress, run: (closing: () => Statement) => Promise<Result>): Promise<Result> {
+    return this.#following(change, (value) => run(() => ({ sql: WRITE, value: value() })))
+  }
+
+  /**
+   * Writes it in a statement of its own. Tells whether others have to hear of it; the server then tells them.
    *
    * @throws {HodisaError} `lease-lost`
    */
   async write(session: Pick<Session, 'query'>, change: Progress): Promise<boolean> {
+    const [row] = await this.#following(change, (value) => session.query<[boolean]>(WRITE, [value()]))
+    return row?.[0] === true
+  }
+
+  /** Keeps in mind what is finished above the mark, for the sweep of the next one. */
+  async #following<Result>(change: Progress, write: (value: () => string) => Promise<Result>): Promise<Result> {
     const finished = this.#finishedBy(`${change.service} ${change.instance}`)
     for (const { position } of change.done ?? []) finished.since = Math.min(finished.since, position)
     const low = Math.min(finished.since, finished.before)
     const options = { durable: this.#durable, ...(finished.swept && { low: Number.isFinite(low) ? low : null }) }
     const before = finished.since
     if (change.mark !== undefined) finished.since = Number.POSITIVE_INFINITY
-    const [row] = await session.query<[boolean]>(WRITE, [changeOf(change, options)]).catch((error: unknown) => {
+    const result = await write(() => changeOf(change, options)).catch((error: unknown) => {
       finished.since = Math.min(finished.since, before)
       throw error
     })
@@ -51,7 +65,7 @@ export class ProgressWriter {
       finished.before = before
       finished.swept = true
     }
-    return row?.[0] === true
+    return result
   }
 
   /** Writes it in a transaction of its own. */

@@ -37,7 +37,7 @@ import { Sequencer, type Tick } from './sequencer.ts'
 import { SqlRunner } from './sql-tag.ts'
 import { StreamHeads, streamName } from './stream-heads.ts'
 import { decodeToken } from './token.ts'
-import { inTransaction, OpenTransaction } from './transaction.ts'
+import { type Ends, inTransaction, OpenTransaction } from './transaction.ts'
 import { PostgresTransfer } from './transfer.ts'
 import { Watcher } from './watcher.ts'
 
@@ -247,15 +247,15 @@ export class PostgresStore implements Store {
       await this.#progress.writeAlone(this.#database, change)
       return undefined
     }
-    return this.#alone(async (session) => {
-      await this.#progress.check(session, change)
+    const effect = async (session: Session) => {
       const requests = work === undefined ? [] : (await this.#work(session, work)).requests
       if (append !== undefined) requests.push(append)
       const receipt = requests.length === 0 ? undefined : (await this.#appendIn(session, requests)).receipt
       if (documents.length > 0) await this.#documents.on(session).write(documents)
-      await this.#progress.write(session, change)
       return receipt
-    })
+    }
+    const opening = this.#progress.checking(change)
+    return this.#progress.closing(change, (closing) => this.#alone(effect, { opening, closing }))
   }
 
   outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {
@@ -303,14 +303,14 @@ export class PostgresStore implements Store {
   }
 
   /** In a transaction of its own; nothing new once the store is closing. */
-  async #alone<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+  async #alone<Result>(work: (session: Session) => Promise<Result>, ends?: Ends): Promise<Result> {
     if (this.#closed !== undefined) throw closed(this.#database.patience.where)
-    return this.#inTurn(work)
+    return this.#inTurn(work, ends)
   }
 
   /** Only so many run at a time that other work finds a connection. */
-  async #inTurn<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    const result = await this.#transactions.run(() => inTransaction(this.#database, work))
+  async #inTurn<Result>(work: (session: Session) => Promise<Result>, ends?: Ends): Promise<Result> {
+    const result = await this.#transactions.run(() => inTransaction(this.#database, work, ends))
     this.#sequencer.soon()
     return result
   }

@@ -11,6 +11,19 @@ const LONGEST_IDLE = 2_000
 /** Ms of one statement of an effect: below the lease. */
 const LONGEST_STATEMENT = 5_000
 
+/** A call of a function of the store with one value, sent in the same round trip as what begins or ends a transaction. */
+export interface Statement {
+  /** With `$1` for the value. */
+  readonly sql: string
+  readonly value: string
+}
+
+/** What is done first and last in a transaction. */
+export interface Ends {
+  readonly opening?: Statement
+  readonly closing?: () => Statement
+}
+
 /**
  * Runs `work` in a transaction on a connection of its own. When the connection is lost while it commits, the server is asked what
  * became of it, so that the outcome is known.
@@ -18,23 +31,23 @@ const LONGEST_STATEMENT = 5_000
 export async function inTransaction<Result>(
   database: Database,
   work: (session: Session) => Promise<Result>,
+  { opening, closing }: Ends = {},
 ): Promise<Result> {
   let xid: string | undefined
   /** What `work` came to, once all that is left is to commit. */
   let done: { readonly result: Result } | undefined
   const attempt = () =>
     database.session(async (session) => {
-      xid = await begin(session, database)
-      let result: Result
       try {
-        result = await work(session)
+        xid = await begin(session, database, opening)
+        const result = await work(session)
+        done = { result }
+        await commit(session, database, closing?.())
+        return result
       } catch (error) {
         await rollback(session, error)
         throw stateOf(error) === '25P02' ? transactionFailed(error) : error
       }
-      done = { result }
-      await commit(session)
-      return result
     })
   try {
     // Nothing was done yet where it did not even begin.
@@ -47,21 +60,33 @@ export async function inTransaction<Result>(
 }
 
 /** One round trip; resolves with the id of the transaction. */
-async function begin(session: Session, { named, patience }: Database): Promise<string | undefined> {
+async function begin(session: Session, database: Database, opening?: Statement): Promise<string | undefined> {
+  const { named, patience } = database
   const text =
     named(`begin isolation level read committed; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE};
 set local statement_timeout = ${LONGEST_STATEMENT}; set local lock_timeout = ${LONGEST_STATEMENT}; 
 select hodisa.assure_durable(${patience.durable}); select pg_current_xact_id()::text as xid`)
-  const results: unknown = await session.raw({ text })
-  const last = Array.isArray(results) ? results.at(-1) : undefined
+  const results: unknown = await session.raw({
+    text: `${text}${opening === undefined ? '' : `; ${textOf(opening, database)}`}`,
+  })
+  const last = Array.isArray(results) ? results.at(opening === undefined ? -1 : -2) : undefined
   return (last as { rows: { xid: string }[] } | undefined)?.rows[0]?.xid
 }
 
-async function commit(session: Session): Promise<void> {
-  const result = (await session.raw({ text: 'commit' })) as { command?: string }
-  if (result.command === 'ROLLBACK') throw transactionFailed()
+async function commit(session: Session, database: Database, closing?: Statement): Promise<void> {
+  const text = closing === undefined ? 'commit' : `${textOf(closing, database)}; commit`
+  const results: unknown = await session.raw({ text })
+  const result = Array.isArray(results) ? results.at(-1) : results
+  if ((result as { command?: string }).command === 'ROLLBACK') throw transactionFailed()
 }
 
+/** Several statements at once take no parameters: the value stands in the text, in the form that no setting changes the meaning of. */
+function textOf({ sql, value }: Statement, { named }: Database): string {
+  const literal = `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+  return named(sql).replace('$1', () => literal)
+}
+
+/** Also where it failed to begin or to commit: then there is nothing to undo, and no harm in saying so. */
 async function rollback(session: Session, error: unknown): Promise<void> {
   if (isLost(error) || (error instanceof Error && isLost(error.cause))) return
   await session.raw({ text: 'rollback' })
