@@ -169,6 +169,23 @@ eachEngine((bed) => {
     expect(await app.projections.verify(counter())).toMatchObject({ differences: 0 })
   })
 
+  test('what a rebuild has left behind that never came to its end is in no view', async () => {
+    const app = await bed().app({ events: ORDER_EVENTS })
+    await app.publish([...orders(5), ...orders(1)])
+    const counting = (failAt: number) =>
+      defineProjection<{ n: number }>('count', { version: 1 }).on(OrderCreated, (view, { data }) => {
+        if (data.total === failAt) throw new Error('it fails')
+        view.upsert('all', (before) => ({ n: (before?.n ?? 0) + 1 }))
+      })
+    expect(await failure(() => app.projections.rebuild(counting(4)))).toMatchObject({ code: 'rebuild-failed' })
+    const Count = counting(-1)
+    app.project(Count)
+    await app.start()
+    expect(await app.view(Count).get('all')).toEqual({ n: 6 })
+    expect(await app.projections.rebuild(Count)).toMatchObject({ events: 2 })
+    expect(await app.view(Count).get('all')).toEqual({ n: 6 })
+  })
+
   test('of two runs of a rebuild the later one goes on', async () => {
     const shared = bed()
     const app = await shared.app({ events: ORDER_EVENTS })
