@@ -28,7 +28,7 @@ import type { RecordedEvent } from './event/types.ts'
 import { Decoder } from './log/decode.ts'
 import { Preparer } from './log/prepare.ts'
 import { LogReader } from './log/read.ts'
-import { type Transaction, userWork } from './log/transaction.ts'
+import { refusalInTransaction, type Transaction, userWork } from './log/transaction.ts'
 import { type PublishOptions, type StreamAppend, Writer } from './log/write.ts'
 import { consoleLogger } from './logger.ts'
 import type { ProjectionTools } from './projection/admin.ts'
@@ -100,19 +100,19 @@ class HodisaApp {
   }
 
   publish(what: Parameters<Writer['publish']>[0], ...rest: readonly unknown[]): Promise<Receipt> {
-    return this.#whileOpen(() => this.#writer.publish(what, ...rest))
+    return this.#write('publish', () => this.#writer.publish(what, ...rest))
   }
 
   append(writes: readonly StreamAppend[], extras?: Parameters<Writer['append']>[1]): Promise<Receipt> {
-    return this.#whileOpen(() => this.#writer.append(writes, extras))
+    return this.#write('append', () => this.#writer.append(writes, extras))
   }
 
   execute(...args: Parameters<Aggregates['execute']>) {
-    return this.#whileOpen(() => this.#aggregates.execute(...args))
+    return this.#write('execute', () => this.#aggregates.execute(...args))
   }
 
   decide(...args: Parameters<Aggregates['decide']>) {
-    return this.#whileOpen(() => this.#aggregates.decide(...args))
+    return this.#write('decide', () => this.#aggregates.decide(...args))
   }
 
   load(...args: Parameters<Aggregates['load']>) {
@@ -178,7 +178,7 @@ class HodisaApp {
         if (events.length > 0) tx.append({ events, conditions: [], onReuse: 'refuse' })
         return value
       })
-    const { result } = await this.#whileOpen(transact)
+    const { result } = await this.#write('transaction', transact)
     return result
   }
 
@@ -254,6 +254,11 @@ class HodisaApp {
       await this.#aggregates.stop()
       await this.#store.close()
     }
+  }
+
+  #write<Result>(call: string, work: () => Promise<Result>): Promise<Result> {
+    const refusal = refusalInTransaction(call)
+    return refusal === undefined ? this.#whileOpen(work) : Promise.reject(refusal)
   }
 
   #whileOpen<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { HodisaError } from '../errors.ts'
 import type { NewEvent } from '../event/types.ts'
 import type { EventToAppend } from '../store/events.ts'
@@ -11,6 +12,22 @@ export interface Transaction {
   publish(...events: readonly NewEvent[]): void
 }
 
+// One for the process: a handler may have its app from anywhere.
+const inside = new AsyncLocalStorage<{ open: boolean }>()
+
+/**
+ * Why an app may not write where a transaction of the user's is open: it would be no part of it, so that it would stay where the
+ * transaction fails, and be done again with the next attempt. Undefined anywhere else.
+ */
+export function refusalInTransaction(call: string): HodisaError | undefined {
+  if (inside.getStore()?.open !== true) return undefined
+  return new HodisaError(
+    'commit-awaited-io',
+    `app.${call} was called inside a transaction, of which it would be no part: use tx.publish, or call it before or after`,
+    { call },
+  )
+}
+
 /** Runs the user's work in a transaction that collects what it publishes; resolves with both. */
 export function userWork<Result>(
   work: (tx: Transaction) => Promise<Result> | Result,
@@ -18,18 +35,18 @@ export function userWork<Result>(
 ) {
   return async (tx: StoreTransaction): Promise<{ result: Result; events: readonly EventToAppend[] }> => {
     const events: EventToAppend[] = []
-    let over = false
+    const here = { open: true }
     const transaction: Transaction = {
       sql: tx.sql,
       publish: (...published) => {
-        if (over) throw new HodisaError('context-dead', 'the transaction is over and takes no more events')
+        if (!here.open) throw new HodisaError('context-dead', 'the transaction is over and takes no more events')
         for (const event of published) events.push(prepare(event))
       },
     }
     try {
-      return { result: await work(transaction), events }
+      return { result: await inside.run(here, () => work(transaction)), events }
     } finally {
-      over = true
+      here.open = false
     }
   }
 }
