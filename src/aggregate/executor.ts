@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { HodisaError } from '../errors.ts'
-import type { EventExtras, NewEvent } from '../event/types.ts'
+import type { NewEvent } from '../event/types.ts'
 import type { Decoder } from '../log/decode.ts'
 import type { Preparer } from '../log/prepare.ts'
 import type { EventToAppend, Receipt } from '../store/events.ts'
@@ -90,10 +90,11 @@ export class Executor {
 
   async #run(task: Task): Promise<Outcome> {
     const { attempts = ATTEMPTS } = task.options
-    let fresh = task.subjects.every(({ bound, stream }) => bound.states.get(stream) === undefined)
+    let atHand = this.#atHand(task)
     for (let attempt = 0; ; ) {
+      const fresh = atHand === undefined
       if (fresh) attempt++ // a state at hand that is old does not count
-      const standings = await this.#load(task, fresh)
+      const standings = atHand ?? (await this.#load(task))
       // Looked for only now: a state that holds what the same command recorded elsewhere is none to decide it on.
       const first = task.claim && (await this.#host.outcomes.find(task.claim))
       if (first !== undefined) return this.#repeated(task, first)
@@ -103,19 +104,25 @@ export class Executor {
         if (!(error instanceof Overtaken)) throw error
         if (attempt >= attempts) throw gaveUp(task, attempt, error.by)
         if (attempt > 1) await this.#wait(attempt)
-        fresh = true
+        atHand = undefined
       }
     }
   }
 
-  #load({ subjects }: Task, fresh: boolean): Promise<readonly Standing[]> {
-    const { loader } = this.#host
-    return Promise.all(
-      subjects.map((subject) => {
-        const recent = fresh ? undefined : subject.bound.states.get(subject.stream)
-        return recent ?? loader.current(subject)
-      }),
-    )
+  /** Undefined where one of the states is not at hand. */
+  #atHand({ subjects }: Task): readonly Standing[] | undefined {
+    const standings: Standing[] = []
+    for (const { bound, stream } of subjects) {
+      const recent = bound.states.get(stream)
+      if (recent === undefined) return undefined
+      standings.push(recent)
+    }
+    return standings
+  }
+
+  /** As the store has them now. */
+  #load({ subjects }: Task): Promise<readonly Standing[]> {
+    return Promise.all(subjects.map((subject) => this.#host.loader.current(subject)))
   }
 
   async #attempt(task: Task, standings: readonly Standing[], fresh: boolean): Promise<Outcome> {
@@ -147,7 +154,7 @@ export class Executor {
   }
 
   async #assertNewest(task: Task, standings: readonly Standing[]): Promise<void> {
-    const newest = await this.#load(task, true)
+    const newest = await this.#load(task)
     if (newest.some(({ revision }, index) => revision !== standings[index]?.revision)) throw new Overtaken()
   }
 
@@ -169,6 +176,7 @@ export class Executor {
 
   /** Nothing is recorded before it is known that `evolve` takes it. */
   async #prepare(task: Task, standings: readonly Standing[], decision: readonly (readonly NewEvent[])[]) {
+    const { preparer, decoder } = this.#host
     const { claim, options } = task
     const { causationId, metadata } = options
     let { correlationId } = options
@@ -178,38 +186,27 @@ export class Executor {
       let standing = standings[index] ?? subject.bound.start
       const recorded: AggregateEvent[] = []
       for (const event of decision[index] ?? []) {
-        const prepared = await this.#prepareOne(event, {
+        const made = preparer.prepare(event, {
           stream: subject.stream,
           ...(claim !== undefined && { id: claim.eventId(events.length) }),
           ...(correlationId !== undefined && { correlationId }),
           ...(causationId !== undefined && { causationId }),
           ...(metadata !== undefined && { metadata }),
         })
+        const prepared = made instanceof Promise ? await made : made
         correlationId ??= prepared.correlationId // one for all that the command records
         events.push(claim === undefined ? prepared : { ...prepared, fingerprint: claim.fingerprint })
-        const next = await this.#follow(task, subject, standing, prepared)
-        standing = next.standing
-        recorded.push(next.event)
+        // As it will be read.
+        const timestamp = Math.max(standing.timestamp, prepared.timestamp)
+        const place = { stream: subject.stream, revision: standing.revision + 1, timestamp, position: 0, recordedAt: 0 }
+        const decoded = decoder.decode({ ...prepared, ...place })
+        const seen = inStream(decoded instanceof Promise ? await decoded : decoded)
+        standing = after(task, subject, standing, seen, timestamp)
+        recorded.push(seen)
       }
       results.push({ standing: { ...standing, state: deepFreeze(standing.state) }, events: recorded })
     }
     return { events, results }
-  }
-
-  async #prepareOne(event: NewEvent, defaults: EventExtras): Promise<EventToAppend> {
-    return this.#host.preparer.prepare(event, defaults)
-  }
-
-  /** The state after an event that is about to be recorded, which it sees as it will be read. */
-  async #follow(task: Task, { bound, stream }: Subject, before: Standing, prepared: EventToAppend) {
-    const revision = before.revision + 1
-    const timestamp = Math.max(before.timestamp, prepared.timestamp)
-    const stored = { ...prepared, stream, revision, timestamp, position: 0, recordedAt: 0 }
-    const event = inStream(await this.#host.decoder.decode(stored))
-    assertOwn(bound, task.what, event.type, event.data, stream)
-    const state = bound.after(before.state, event)
-    const standing: Standing = { state, revision, timestamp, event: event.id, snapshot: before.snapshot }
-    return { event, standing }
   }
 
   async #repeated({ subjects }: Task, first: FirstOutcome): Promise<Outcome> {
@@ -248,4 +245,11 @@ export class Executor {
     const ms = random() * Math.min(LONGEST_WAIT, attempt)
     return new Promise((resolve) => clock.after(ms, resolve))
   }
+}
+
+/** The state after an event that is about to be recorded. */
+function after({ what }: Task, { bound, stream }: Subject, before: Standing, event: AggregateEvent, timestamp: number) {
+  assertOwn(bound, what, event.type, event.data, stream)
+  const state = bound.after(before.state, event)
+  return { state, revision: event.revision, timestamp, event: event.id, snapshot: before.snapshot }
 }
