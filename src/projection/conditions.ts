@@ -26,7 +26,9 @@ const RANGES = ['gt', 'gte', 'lt', 'lte'] as const
 export function conditionsOf(where: Readonly<Record<string, unknown>> = {}): readonly KeyCondition[] {
   assertObject('where', where)
   return Object.entries(where).flatMap(([field, condition]) => {
-    if (condition === undefined) return []
+    // Left out it would find what the caller may not see: every document, where the id of a user was looked for.
+    if (condition === undefined)
+      throw invalidOption(`where.${field}`, 'must be given, or the field left out', undefined)
     return isScalar(condition)
       ? [{ index: field, is: 'eq' as const, key: sortKey(condition) }]
       : several(field, condition)
@@ -35,7 +37,7 @@ export function conditionsOf(where: Readonly<Record<string, unknown>> = {}): rea
 
 function several(index: string, condition: unknown): KeyCondition[] {
   assertObject(`where.${index}`, condition)
-  const given = Object.entries(condition as Record<string, unknown>).filter(([, value]) => value !== undefined)
+  const given = Object.entries(condition as Record<string, unknown>)
   if (given.length === 0) throw invalidOption(`where.${index}`, 'must say what must hold', condition)
   return given.flatMap(([is, value]): KeyCondition[] => {
     if (is === 'in') {
