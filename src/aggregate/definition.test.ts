@@ -171,6 +171,41 @@ eachEngine((bed) => {
     })
   })
 
+  test('Maps and Sets of a state are frozen too, at any depth: copies of them are what evolve returns', async () => {
+    const amount = unchecked<{ readonly amount: number }>()
+    const Paid = defineEvent('purse.paid', { schema: amount })
+    const purse = (copied: boolean) =>
+      defineAggregate('purse', {
+        events: [Paid],
+        initial: { notes: new Map<number, ReadonlySet<number>>(), seen: { amounts: new Set<number>() } },
+        evolve: {
+          'purse.paid': (state, { data }) => {
+            const notes = copied ? new Map(state.notes) : state.notes
+            notes.set(data.amount, new Set([...(notes.get(data.amount) ?? []), notes.size]))
+            return { notes, seen: { amounts: new Set([...state.seen.amounts, data.amount]) } }
+          },
+        },
+        commands: { pay: (_, given: number) => Paid({ amount: given }) },
+      })
+    const shared = bed()
+    const app = await shared.app()
+    const sloppy = await failure(() => app.execute(purse(false), 'a', 'pay', 5))
+    expect(sloppy).toMatchObject({ code: 'evolve-failed', message: expect.stringContaining('new Map(state.items)') })
+    const other = await shared.app()
+    const Purse = purse(true)
+    await other.execute(Purse, 'a', 'pay', 5)
+    const { state } = await other.execute(Purse, 'a', 'pay', 10)
+    expect([...state.notes]).toEqual([
+      [5, new Set([0])],
+      [10, new Set([1])],
+    ])
+    const mine = state.notes.get(5) as Set<number>
+    for (const change of [() => state.seen.amounts.add(1), () => state.notes.clear(), () => mine.delete(0)]) {
+      expect(change).toThrow(TypeError)
+    }
+    expect((await other.load(Purse, 'b')).state.notes.size).toBe(0)
+  })
+
   test('what newer code recorded is not passed over', async () => {
     const shared = bed()
     const newer = await shared.app()
