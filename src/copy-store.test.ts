@@ -232,6 +232,20 @@ describe('a copy is refused', () => {
     await expect(copy(await newStore('sqlite'), memory())).rejects.toMatchObject({ code: 'capability-missing' })
   })
 
+  test('in the end, where the source was written meanwhile; another copy goes on and takes that along', async () => {
+    const [from, to] = [await newStore('sqlite'), await newStore('sqlite')]
+    const source = await opened(from)
+    await source.append(append([anEvent(), anEvent()]))
+    let written: Promise<unknown> | undefined
+    const onProgress: CopyOptions['onProgress'] = ({ phase }) => {
+      if (phase === 'streams') written ??= source.append(append(anEvent({ stream: 'thing-1' })))
+    }
+    await source.append(append(anEvent({ stream: 'thing-2' })))
+    await expect(copy(from, to, { onProgress })).rejects.toMatchObject({ code: 'copy-differs' })
+    await written
+    expect(await copy(from, to)).toMatchObject({ resumed: true, events: 4, streams: 2 })
+  })
+
   test('in the end, where the target was written meanwhile', async () => {
     const [from, to] = [await newStore('sqlite'), await newStore('sqlite')]
     const source = await opened(from)
