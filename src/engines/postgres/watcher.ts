@@ -198,14 +198,17 @@ export class Watcher implements HeldListener {
     const listening = this.#listening === true
     const signals = !listening || ++this.#looks % SIGNALS_EVERY === 0
     // Heartbeats ask for the head too.
-    const ticked = listening && this.#sequencer.tickedWithin(POLL * 0.75)
+    const ticked = listening && this.#sequencer.tickedWithin(POLL * 1.5)
     const [, rows] = await Promise.all([
       ticked ? undefined : this.#sequencer.fresh(),
       signals ? this.#control?.query<[number]>(SIGNALS) : undefined,
     ])
     const groups = rows?.[0]?.[0]
     if (groups === undefined || groups === this.#seenGroups) return
+    const first = this.#seenGroups === undefined
     this.#seenGroups = groups
+    // What was changed before the first look was told with the connection, or since then.
+    if (first && listening) return
     this.#changedAt = this.#host.clock.monotonic()
     this.#tellSoon({ head: false, groups: true })
   }
