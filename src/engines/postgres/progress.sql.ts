@@ -13,7 +13,7 @@ import { LEASE_LOST } from './functions.sql.ts'
  */
 /** Planned once, and by index, whatever the server believes of tables that fill and empty within a second. */
 const PLANNED = `language plpgsql
-  set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off`
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off`
 
 export const PROGRESS_FUNCTIONS = `
 -- Tells every process that groups or dead letters have changed.
@@ -43,8 +43,10 @@ begin
     perform hodisa.lease_lost(format('service %s is no longer at revision %s', of_service, change->>'revision'),
       jsonb_build_object('service', of_service, 'group', true));
   end if;
-  if fenced is not null and epochs is distinct from (select array_agg(l.epoch order by l.bucket) from hodisa.leases l
-      where l.service = of_service and l.bucket = any (fenced) and l.owner = of_instance) then
+  -- One by one, because a plan for \`= any\` may read all that the service has.
+  if fenced is not null and epochs is distinct from (select array_agg(l.epoch order by f.n)
+      from unnest(fenced) with ordinality f (bucket, n), lateral (select l.epoch from hodisa.leases l
+        where l.service = of_service and l.bucket = f.bucket and l.owner = of_instance limit 1) l) then
     select f.bucket, f.epoch into lost from unnest(fenced, epochs) f (bucket, epoch)
       where not exists (select from hodisa.leases l
         where l.service = of_service and l.bucket = f.bucket and l.owner = of_instance and l.epoch = f.epoch)
@@ -53,9 +55,9 @@ begin
       jsonb_build_object('service', of_service, 'instance', of_instance, 'bucket', lost.bucket, 'epoch', lost.epoch));
   end if;
   if change ? 'once' and positions is not null then
-    select d.bucket, d.position into lost from hodisa.done d
-      where d.service = of_service and d.position = any (positions)
-      order by array_position(positions, d.position) limit 1;
+    select d.bucket, d.position into lost from unnest(positions) with ordinality p (position, n), lateral (
+        select d.bucket, d.position from hodisa.done d where d.service = of_service and d.position = p.position limit 1) d
+      order by p.n limit 1;
     if found then perform hodisa.finished_already(of_service, lost.bucket, lost.position); end if;
   end if;
 end $$;
@@ -157,7 +159,8 @@ begin
     -- No lease changes without its group.
     perform 1 from hodisa.groups g where g.service = of_service for share;
   elsif fenced is not null then
-    perform 1 from hodisa.leases l where l.service = of_service and l.bucket = any (fenced) order by l.bucket for share;
+    perform 1 from (select b from unnest(fenced) b order by b) f, lateral (
+      select from hodisa.leases l where l.service = of_service and l.bucket = f.b for share) l;
   end if;
   -- A statement after the locks, and so a look at what the ones who held them have left.
   perform hodisa.check_progress(change);

@@ -93,6 +93,8 @@ export class PostgresStore implements Store {
   readonly #sql: SqlRunner
   readonly #transactions: Limiter
   readonly #expiry: Expiry
+  /** Connections in whose transaction something was appended. */
+  readonly #appendedIn = new WeakSet<Session>()
   /** The highest position that was ever seen. */
   #highest = 0
   #lostBehind: Lost | undefined
@@ -310,8 +312,14 @@ export class PostgresStore implements Store {
 
   /** Only so many run at a time that other work finds a connection. */
   async #inTurn<Result>(work: (session: Session) => Promise<Result>, ends?: Ends): Promise<Result> {
-    const result = await this.#transactions.run(() => inTransaction(this.#database, work, ends))
-    this.#sequencer.soon()
+    let appended = false
+    const working = async (session: Session) => {
+      const result = await work(session)
+      appended = this.#appendedIn.has(session)
+      return result
+    }
+    const result = await this.#transactions.run(() => inTransaction(this.#database, working, ends))
+    if (appended) this.#sequencer.soon()
     return result
   }
 
@@ -332,6 +340,7 @@ export class PostgresStore implements Store {
       durable: this.#durable,
     }
     const appended = await this.#careful.append(requests, scope)
+    this.#appendedIn.add(session)
     for (const name of appended.streams) this.#heads.forget(name)
     return appended
   }
