@@ -47,6 +47,11 @@ export interface RebuildOptions {
   readonly onDifference?: (difference: ViewDifference) => void | Promise<void>
   /** Ends it; the next run goes on from there. */
   readonly signal?: AbortSignal
+  /**
+   * Begins anew, whatever another run has left. That is so in any case where a handler or an upcaster has been changed since; say it
+   * where what they call was.
+   */
+  readonly fresh?: boolean
 }
 
 export interface RebuildResult {
@@ -69,7 +74,7 @@ export interface ProjectionTools {
   list(): Promise<readonly ProjectionStatus[]>
   /**
    * Builds the view anew beside the current one, and puts it in its place at once. Readers see the old one until then. A run that was
-   * ended is gone on with by the next.
+   * ended is gone on with by the next, if the code of the handlers is the same.
    *
    * @throws {HodisaError} `rebuild-failed`, naming the event that a handler throws at; `rebuild-taken-over`
    */
@@ -289,6 +294,6 @@ function unknown({ name, version }: ViewName): HodisaError {
   })
 }
 
-function buildOptions({ onProgress, signal }: RebuildOptions): BuildOptions {
-  return { ...(onProgress !== undefined && { onProgress }), ...(signal !== undefined && { signal }) }
+function buildOptions({ onProgress, signal, fresh = false }: RebuildOptions): BuildOptions {
+  return { ...(onProgress !== undefined && { onProgress }), ...(signal !== undefined && { signal }), fresh }
 }

@@ -80,7 +80,7 @@ export class Builder {
       const [first, ...rest] = events
       if (first === undefined || isOwn(error)) throw error
       if (rest.length === 0) throw failed(this.#projection, first, error)
-      // Up to the event that fails all is kept: a corrected run goes on from there.
+      // Halved until the event that fails is by itself: what stands before it is kept.
       const middle = Math.ceil(events.length / 2)
       const [before, behind] = [events.slice(0, middle), events.slice(middle)]
       await this.#takeIn(before, before.at(-1)?.position ?? this.position)

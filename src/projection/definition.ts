@@ -2,6 +2,7 @@ import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import { assertFunction, assertOptions, invalidOption } from '../event/input.ts'
+import { fingerprint } from '../event/json.ts'
 import { anyOf, overlap, type Pattern, parsePattern } from '../event/pattern.ts'
 import type { Registry } from '../event/registry.ts'
 import type { What } from '../event/typed.ts'
@@ -143,6 +144,22 @@ export class DefinedProjection {
     const patterns = [...new Set([...this.patterns.map(oldest), ...joined.filter((former) => !covered(former))])].sort()
     const partitioned = this.partition !== undefined && { partitioned: true }
     return JSON.stringify({ patterns, indexes: [...this.indexes].sort(), inline: this.inline, ...partitioned })
+  }
+
+  /**
+   * Tells the code of its handlers, and of the upcasters before them, from what it was when it has been changed; not so the code
+   * of functions that they call.
+   */
+  code(registry: Registry): string {
+    const covered = anyOf(this.patterns)
+    const upcasters = [...registry]
+      .filter(({ type, was }) => [type, ...was].some(covered))
+      .map(({ type, upcasters }) => [type, ...[...upcasters.values()].map(String)])
+    const handlers = this.#handlers.map(({ patterns, handler }) => [
+      ...patterns.map(({ text }) => text),
+      String(handler),
+    ])
+    return fingerprint({ handlers, upcasters, partition: String(this.partition) })
   }
 
   /** The handler of events that are read as this type: that of its name, else that of a name it was recorded under. */

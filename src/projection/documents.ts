@@ -3,7 +3,7 @@ import { toJson } from '../event/json.ts'
 import type { Codec } from '../log/codec.ts'
 import type { DocumentWrite, StoredDocument } from '../store/documents.ts'
 import type { DefinedProjection, Document } from './definition.ts'
-import { keyAt } from './fields.ts'
+import { indexKey, keyAt } from './fields.ts'
 
 /** How many documents are read or written in one call. */
 export const CHUNK = 1_000
@@ -76,7 +76,7 @@ export class ViewDocuments {
     const keys: Record<string, string> = {}
     for (const index of this.projection.indexes) {
       const key = keyAt(document, index)
-      if (key !== undefined) keys[index] = key
+      if (key !== undefined) keys[index] = indexKey(key)
     }
     return keys
   }

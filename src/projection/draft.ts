@@ -17,7 +17,7 @@ interface Slot {
   waiting: Change[]
 }
 
-const LONGEST_ID = 500
+const LONGEST_ID = 255
 
 /**
  * The documents of a view while a batch of events changes them: each is read once, whatever the number of its events, and all that
@@ -33,6 +33,17 @@ export class Draft implements ViewWriter<Document> {
   constructor(load: LoadDocuments, sql: SqlTag = noSql) {
     this.#load = load
     this.sql = sql
+  }
+
+  /** Reads documents that will be asked for. */
+  async expect(ids: Iterable<string>): Promise<void> {
+    for (const id of ids) this.#slot(id)
+    await this.#loadAll()
+  }
+
+  /** What was asked for. */
+  get ids(): readonly string[] {
+    return [...this.#slots.keys()]
   }
 
   async get(id: string): Promise<Document | undefined> {

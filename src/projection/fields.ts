@@ -47,6 +47,15 @@ export function keyAt(document: object, path: string): string | undefined {
   return value === undefined ? undefined : sortKey(value)
 }
 
+/** So much of a key stands in an index: engines have a limit, which the id must fit into beside it. */
+const LONGEST_KEY = 300
+
+/** The part of a sort key that stands in an index. */
+export function indexKey(key: string): string {
+  // Not through the midst of a pair: a text with half of one is none that every store keeps.
+  return key.length <= LONGEST_KEY ? key : key.slice(0, LONGEST_KEY).replace(/[\uD800-\uDBFF]$/, '')
+}
+
 export function isScalar(value: unknown): value is Scalar {
   return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
 }

@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure } from '../delivery/fixtures/until.ts'
 import { defineProjection } from '../index.ts'
 import { created, ORDER_EVENTS, OrderCancelled, OrderCreated, orderSummary } from './fixtures/orders.ts'
+
+// Writers wait for each other, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 eachEngine((bed) => {
   test('an inline projection is written with whatever records its events', async () => {
@@ -77,5 +80,56 @@ eachEngine((bed) => {
     const recorded = []
     for await (const { position: _, ...event } of app.read()) recorded.push(event)
     expect(seen).toEqual(recorded)
+  })
+
+  test('writers at the same time that change the same documents wait for each other, and lose nothing', async () => {
+    const shared = bed()
+    const Both = () =>
+      defineProjection<{ count: number }>('both', { version: 1, inline: true }).on(OrderCreated, (view, { data }) => {
+        for (const id of data.total % 2 === 0 ? ['a', 'b', 'c'] : ['c', 'b', 'a']) {
+          view.upsert(id, (before) => ({ count: (before?.count ?? 0) + 1 }))
+        }
+      })
+    const apps = await Promise.all([1, 2, 3].map(() => shared.app({ events: ORDER_EVENTS })))
+    for (const app of apps) app.project(Both())
+    const publishing = apps.flatMap((app, index) =>
+      Array.from({ length: 4 }, async (_, turn) => {
+        for (let n = 0; n < 15; n++) await app.publish(created(index * 1_000 + turn * 100 + n))
+      }),
+    )
+    await Promise.all(publishing)
+    const found = await apps[0]?.view(Both()).getMany(['a', 'b', 'c'])
+    expect(found).toEqual(new Map(['a', 'b', 'c'].map((id) => [id, { count: 180 }])))
+  })
+
+  test('handlers that read in opposite orders are tried again', async () => {
+    const shared = bed()
+    const Both = () =>
+      defineProjection<{ count: number }>('both', { version: 1, inline: true }).on(
+        OrderCreated,
+        async (view, { data }) => {
+          for (const id of data.total % 2 === 0 ? ['a', 'b'] : ['b', 'a']) {
+            const before = await view.get(id)
+            view.set(id, { count: (before?.count ?? 0) + 1 })
+          }
+        },
+      )
+    const apps = await Promise.all([1, 2].map(() => shared.app({ events: ORDER_EVENTS })))
+    for (const app of apps) app.project(Both())
+    const publishing = apps.map(async (app, index) => {
+      for (let n = 0; n < 6; n++) await app.publish(created(n * 2 + index))
+    })
+    await Promise.all(publishing)
+    expect(await apps[0]?.view(Both()).get('a')).toEqual({ count: 12 })
+  })
+
+  test('a long text in an index is found all the same', async () => {
+    const app = await bed().app({ events: ORDER_EVENTS })
+    const Orders = orderSummary({ inline: true })
+    app.project(Orders)
+    const userId = 'é'.repeat(20_000)
+    await app.publish([created(1, userId), created(2, `${userId}x`)])
+    expect((await app.view(Orders).find({ where: { userId } })).ids).toEqual(['o1'])
+    expect((await app.view(Orders).find({ where: { userId: { gt: userId } } })).ids).toEqual(['o2'])
   })
 })

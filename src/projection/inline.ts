@@ -35,6 +35,8 @@ export interface InlineHost {
   readonly clock: Clock
 }
 
+type Touched = Map<DefinedProjection, readonly string[]>
+
 interface Active {
   readonly projection: DefinedProjection
   readonly state: ViewState
@@ -48,6 +50,8 @@ export class InlineProjections {
   readonly #host: InlineHost
   readonly #states: ViewStates
   readonly #projections = new Set<DefinedProjection>()
+  /** By append: which documents it needed when it was tried before. */
+  readonly #touched = new WeakMap<AppendRequest, Touched>()
   /** Names that are in the way and not those of a current view, and since when by the own clock. */
   readonly #inTheWay = new Map<string, number>()
   #covers: (type: string) => boolean = () => false
@@ -97,8 +101,8 @@ export class InlineProjections {
   async refused(error: unknown, since: number): Promise<boolean> {
     const { clock } = this.#host
     if (clock.monotonic() - since > FENCE_WAIT) return false
-    // An engine may find only at the end of an append that projections were registered meanwhile.
-    if (isHodisaError(error, 'store-busy') && error.details.refusal !== undefined) return true
+    // Two that waited for each other's documents; or projections were registered in the midst of an append.
+    if (isHodisaError(error, 'store-busy')) return true
     if (!isHodisaError(error, 'inline-missing')) return false
     const name = String(error.details.projection)
     const projection = [...this.#projections].find((one) => name.startsWith(`${one.id} `))
@@ -146,6 +150,8 @@ export class InlineProjections {
 
   #attached(request: AppendRequest, active: readonly Active[]): AppendRequest | Promise<AppendRequest> {
     const texts = new Map<string, string>()
+    const touched: Touched = this.#touched.get(request) ?? new Map()
+    this.#touched.set(request, touched)
     const decoding = request.events.flatMap((event) => {
       const text = this.#plain(event)
       if (typeof text === 'string') texts.set(event.id, text)
@@ -156,7 +162,7 @@ export class InlineProjections {
       inline: {
         projections: active.map(({ name }) => name),
         run: async (fresh, tx) => {
-          for (const one of active) await this.#run(one, fresh, texts, tx)
+          for (const one of active) await this.#run(one, fresh, { texts, touched }, tx)
         },
       },
     }
@@ -173,7 +179,7 @@ export class InlineProjections {
   async #run(
     { projection, state, documents, covers }: Active,
     fresh: readonly PlannedEvent[],
-    texts: ReadonlyMap<string, string>,
+    { texts, touched }: { readonly texts: ReadonlyMap<string, string>; readonly touched: Touched },
     tx: InlineTransaction,
   ): Promise<void> {
     const covered = fresh.filter(({ event }) => covers(event.type))
@@ -184,7 +190,13 @@ export class InlineProjections {
       async (ids) => documents.decodeAll(await tx.documents.get(collection, ids.toSorted())),
       tx.sql,
     )
-    await applyAll(projection, this.#host.registry, events, draft)
+    try {
+      // What it needed when it was tried before is locked at once, and in one order by all.
+      await draft.expect(touched.get(projection) ?? [])
+      await applyAll(projection, this.#host.registry, events, draft)
+    } finally {
+      touched.set(projection, draft.ids)
+    }
     await tx.documents.write(await documents.writes(collection, await draft.finish()))
   }
 

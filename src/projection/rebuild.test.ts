@@ -144,7 +144,27 @@ eachEngine((bed) => {
     })
     expect((await app.view(Orders).get('o20'))?.total).toBe(20)
     expect(await app.projections.list()).toMatchObject([{ state: 'running', rebuild: { position: 17 } }])
-    expect(await app.projections.rebuild(Orders)).toMatchObject({ events: 13 })
+    // What the other handlers have made is none of its own.
+    expect(await app.projections.rebuild(Orders)).toMatchObject({ events: 30 })
+    expect((await app.view(Orders).get('o3'))?.total).toBe(3)
+    expect(await app.projections.verify(Orders)).toMatchObject({ differences: 0 })
+  })
+
+  test('a rebuild that was ended is begun anew where that is asked for', async () => {
+    const app = await bed().app({ events: ORDER_EVENTS })
+    const Orders = orderSummary()
+    await app.publish(orders(2_000))
+    for (const [fresh, events] of [
+      [false, 1_000],
+      [true, 2_000],
+    ] as const) {
+      const ending = new AbortController()
+      const onProgress = ({ position }: RebuildProgress) => {
+        if (position >= 1_000) ending.abort()
+      }
+      await failure(() => app.projections.rebuild(Orders, { onProgress, signal: ending.signal, fresh: true }))
+      expect(await app.projections.rebuild(Orders, { fresh })).toMatchObject({ events })
+    }
   })
 
   test('a program that starts to build the view beside the first rebuild of it does not spoil it', async () => {

@@ -33,6 +33,7 @@ export interface RebuildHost extends BuilderHost {
 export interface BuildOptions {
   readonly onProgress?: (progress: RebuildProgress) => void
   readonly signal?: AbortSignal
+  readonly fresh?: boolean
 }
 
 /** How often the view may run away while the last step is made. */
@@ -95,12 +96,15 @@ export class Rebuild {
   async #claim(): Promise<{ current: ViewState | undefined; rebuild: RebuildState }> {
     const { store, states, clock, newRun, registry } = this.#host
     const shape = this.#projection.shape(registry)
+    const code = this.#projection.code(registry)
     for (;;) {
       const current = await states.read(this.#projection)
       const before = await states.readRebuild(this.#projection)
       const newest = Math.max(current?.generation ?? 1, before?.generation ?? 1)
-      const fresh = { generation: newest + 1, shape, position: 0, startedAt: clock.now() }
-      const rebuild: RebuildState = { ...(before?.shape === shape ? before : fresh), run: newRun() }
+      const fresh = { generation: newest + 1, shape, code, position: 0, startedAt: clock.now() }
+      // What handlers have made that were corrected since is not gone on with.
+      const resumed = before?.shape === shape && before.code === code && this.#options.fresh !== true
+      const rebuild: RebuildState = { ...(resumed ? before : fresh), run: newRun() }
       const { result: claimed } = await store.transaction(async (tx) => {
         const now = await readIn(tx.documents, this.#projection)
         const running = await readRebuildIn(tx.documents, this.#projection)

@@ -5,7 +5,7 @@ import { compareKeys } from '../store/sort-key.ts'
 import { conditionsOf, indexMissing, meets, type Where } from './conditions.ts'
 import type { Document } from './definition.ts'
 import type { ViewDocuments } from './documents.ts'
-import { type FieldPath, keyAt } from './fields.ts'
+import { type FieldPath, indexKey, keyAt } from './fields.ts'
 
 export interface FindOptions<Doc> {
   /** At least one of its fields must be an index, or the order. */
@@ -104,7 +104,10 @@ export class Search {
 
   #split(conditions: readonly KeyCondition[]): [indexed: KeyCondition[], rest: KeyCondition[]] {
     const indexed = conditions.filter(({ index }) => this.#declares(index))
-    return [indexed, conditions.filter((condition) => !indexed.includes(condition))]
+    const coarse = indexed.map(inIndex)
+    // What an index tells only roughly is looked at again in the document itself.
+    const rest = conditions.filter((condition) => !coarse.includes(condition))
+    return [coarse, rest]
   }
 
   /** In the engine's order, as many at a time as are looked for. */
@@ -157,6 +160,18 @@ export class Search {
     }
     return kept.sort(compare).slice(0, wanted)
   }
+}
+
+/** What must hold of the part of a key that stands in an index; the condition itself where that is all of it. */
+function inIndex(condition: KeyCondition): KeyCondition {
+  if (condition.is === 'in') {
+    const keys = condition.keys.map(indexKey)
+    return keys.every((key, at) => key === condition.keys[at]) ? condition : { ...condition, keys }
+  }
+  const key = indexKey(condition.key)
+  if (key === condition.key) return condition
+  const is = condition.is === 'gt' ? 'gte' : condition.is === 'lt' ? 'lte' : condition.is
+  return { index: condition.index, is, key }
 }
 
 /** Where any order will do: that in which an index gives what narrows most, so that no page has to be sorted first. */

@@ -42,6 +42,8 @@ export interface RebuildState {
   readonly run: string
   readonly generation: number
   readonly shape: string
+  /** See `DefinedProjection.code`. */
+  readonly code: string
   readonly position: number
   readonly startedAt: number
 }
