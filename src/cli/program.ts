@@ -186,7 +186,9 @@ export function programFor(terminal: Terminal, json: boolean): Command {
     'rebuild',
     'builds views anew beside the current ones, and puts them in their place; what was begun is gone on with',
     rebuildProjections,
-  ).option('--diff', 'shows the documents that will be other ones, before the swap')
+  )
+    .option('--diff', 'shows the documents that will be other ones, before the swap')
+    .option('--fresh', 'goes on with nothing that another run has left')
   building('verify', 'computes views anew, shows what differs, and changes nothing', verifyProjections)
   act(
     projections

@@ -9,6 +9,7 @@ const TELL_EVERY = 1_000
 
 export interface RebuildArguments {
   readonly diff?: boolean
+  readonly fresh?: boolean
 }
 
 export async function listProjections(app: App, context: Context): Promise<void> {
@@ -28,12 +29,13 @@ export async function rebuildProjections(
   app: App,
   context: Context,
   projections: readonly AnyProjection[],
-  { diff = false }: RebuildArguments,
+  { diff = false, fresh = false }: RebuildArguments,
 ): Promise<void> {
   for (const projection of projections) {
     const result = await ended(context, () =>
       app.projections.rebuild(projection, {
         ...options(context, projection),
+        fresh,
         ...(diff && { onDifference: (difference) => tellDifference(context, projection, difference) }),
       }),
     )
