@@ -8,7 +8,7 @@ import { until } from './delivery/fixtures/until.ts'
 import { memory } from './engines/memory/index.ts'
 import { postgres } from './engines/postgres/index.ts'
 import { sqlite } from './engines/sqlite/index.ts'
-import { defineEvent, hodisa, type Logger, PermanentError, type StoreFactory } from './index.ts'
+import { defineEvent, defineProjection, hodisa, type Logger, PermanentError, type StoreFactory } from './index.ts'
 import { anEvent, append } from './store/conformance/events.ts'
 import { hostAt } from './store/conformance/suite.ts'
 import { written } from './store/fixtures/written-store.ts'
@@ -156,11 +156,15 @@ describe.each(PAIRS)('from %s to %s', (one, other) => {
       schema: z.object({ thing: z.string(), number: z.number() }),
       stream: ({ thing }) => thing,
     })
+    const Counts = defineProjection<{ times: number }>('counts', { version: 1 }).on(Counted, (view, event) => {
+      view.upsert(event.data.thing, (before) => ({ times: (before?.times ?? 0) + 1 }))
+    })
     const handled: { readonly store: string; readonly number: number }[] = []
     /** Parks every tenth, and hangs at what comes after `stopAt`, until it is stopped. */
     const running = async (name: string, store: StoreFactory, stopAt: number) => {
       const app = await hodisa({ source: name, store, events: [Counted], logger: quiet })
       onTestFinished(() => app.stop({ timeout: 0 }))
+      app.project(Counts)
       app.service('counting', { from: 'start', concurrency: 8 }).on(Counted, async ({ data: { number } }, ctx) => {
         if (number % 10 === 0 && name === 'old') throw new PermanentError(`no ${number}`)
         if (number > stopAt) {
@@ -189,6 +193,8 @@ describe.each(PAIRS)('from %s to %s', (one, other) => {
       Array.from({ length: total }, (_, n) => n + 1),
     )
     expect(new Set(handled.map(({ store }) => store))).toEqual(new Set(['old', 'moved']))
+    const { documents } = await moved.view(Counts).find({ limit: 100 })
+    expect(documents.map(({ times }) => times)).toEqual(Array.from({ length: 20 }, () => 10))
     const again = await moved.publish(Counted({ thing: 't0', number: 1 }, { id: 'n-1' }))
     expect(again.duplicate).toBe(true)
   })
