@@ -95,15 +95,20 @@ export class LogReader {
     const wanted = this.#partsWanted(options)
     let after = await positionBefore(this.#store, from)
     let wake = Promise.withResolvers<void>()
+    let lost: HodisaError | undefined
     const rouse = () => wake.resolve()
     const ended = () => signal.aborted
-    const unwatch = this.#store.watch(rouse)
+    const unwatch = this.#store.watch(({ behind, head = 0 }) => {
+      if (behind && head < after) lost = fellBehind(after, head)
+      rouse()
+    })
     // Hints may be lost; and who reads on wants the program to go on.
     const polling = setInterval(rouse, POLL_EVERY)
     signal.addEventListener('abort', rouse)
     try {
       while (!ended()) {
         const page = await this.#store.readLog({ ...filter, after, limit: PAGE })
+        if (lost !== undefined) throw lost
         for (const stored of page.events) {
           if (ended()) return
           yield* wanted(stored, await this.#decoder.parts(stored))
@@ -188,6 +193,11 @@ export async function positionBefore(store: Store, place: LogPlace): Promise<num
   if (place === 'now') return store.head()
   if (place instanceof Date) return store.positionAt(place.getTime() - 1)
   return Math.max(0, place - 1)
+}
+
+function fellBehind(position: number, head: number): HodisaError {
+  const text = `the store has lost what it acknowledged, from position ${head + 1} on; this was read up to ${position}`
+  return new HodisaError('store-behind', text, { position, head })
 }
 
 function matcherOf({ types, correlationId, causationId }: LogFilter): (stored: StoredEvent) => boolean {

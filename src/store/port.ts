@@ -104,6 +104,8 @@ export interface Hint {
   readonly head?: number
   /** The state of groups, or dead letters, may have changed. */
   readonly groups?: boolean
+  /** The store has lost events it acknowledged: positions above `head` that were read are given again, to other events. */
+  readonly behind?: true
 }
 
 /** A process that has the store open and runs services. */

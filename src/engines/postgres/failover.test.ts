@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Noted } from '../../delivery/fixtures/events.ts'
-import { all, until } from '../../delivery/fixtures/until.ts'
+import { all, failure, until } from '../../delivery/fixtures/until.ts'
 import type { PostgresServer } from '../../testing/postgres/index.ts'
 import { appOn, clientOf, describeOnOwnServer, ownServer, setAside, type TestApp } from './fixtures/own-server.ts'
 
@@ -63,6 +63,25 @@ describeOnOwnServer('a server that has lost its last transactions', () => {
     await until(() => range(100, 340).every((n) => handled.has(n)))
     await late.settled()
     expect(await effects(server)).toEqual(await recorded(late))
+  })
+
+  test('ends what reads on behind the place where the log ends now', async () => {
+    const server = await ownServer()
+    const app = await appOn(server.url)
+    await publish(app, 0, 5)
+    expect(await recorded(app)).toEqual(range(0, 5))
+    const { goBack } = await rememberState(server)
+    const seen: number[] = []
+    const tail = (async () => {
+      for await (const { data } of app.tail({ from: 'start', types: Noted.type })) seen.push((data as { n: number }).n)
+    })()
+    const ended = failure(() => tail)
+    await publish(app, 5, 10)
+    await until(() => seen.length === 10)
+    await goBack()
+    expect(await ended).toMatchObject({ code: 'store-behind', details: { position: 10, head: 5 } })
+    await publish(app, 20, 25)
+    expect(await recorded(app)).toEqual([...range(0, 5), ...range(20, 25)])
   })
 
   test('is one that the process knows nothing of yet after a restart: nothing is told', async () => {

@@ -93,7 +93,7 @@ export class Watcher implements HeldListener {
   /** The log ends lower than it did. */
   fellBehind(head: number): void {
     this.#seenHead = head
-    this.#tellSoon({ head: true, groups: true })
+    for (const listener of [...this.#listeners]) this.#tell(listener, { head, groups: true, behind: true })
   }
 
   /** A tick of this process. */
