@@ -452,10 +452,10 @@ function isUnknownOutcome(error: unknown): boolean {
   return isLost(error) || (error instanceof Error && isLost(error.cause))
 }
 
-/** Others wrote the same at the same time: the same again finds what they wrote. */
+/** Others write the same at the same time: the same again finds what they wrote. */
 function isOvertaken(error: unknown): boolean {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  return stateOf(cause) === '23505' || isCollision(cause)
+  return ['23505', '55P03'].includes(stateOf(cause)) || isCollision(cause)
 }
 
 /** Whether something in what was sent is at fault, not the server or the way to it. */

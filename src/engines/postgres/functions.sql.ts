@@ -49,7 +49,7 @@ begin
     order by s.stream, s.tenant for update;
   perform pg_advisory_xact_lock(k) from (
     select distinct hodisa.lock_key('stream', (r->>1) || ' ' || (r->>0)) as k from jsonb_array_elements(request->'streams') r
-    where not exists (select from hodisa.streams s where s.stream = r->>0 and s.tenant = r->>1) order by k) as missing;
+    where not exists (select from hodisa.streams s where s.stream = r->>0 and s.tenant = r->>1) order by k limit 1000) as missing;
   perform 1 from hodisa.streams s
     where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'streams') r)
     order by s.stream, s.tenant for update;
@@ -99,7 +99,7 @@ begin
   if jsonb_array_length(streams) > 0 then
     -- Existing streams by their row, new ones by their name, so that nobody waits for a row that is not committed yet.
     with asked as materialized (
-      select r->>0 as stream, r->>1 as tenant, (r->>2)::bigint as assumed, n
+      select r->>0 as stream, r->>1 as tenant, (r->>2)::bigint as assumed, n > 200 and (r->>3)::bigint > 0 as indexed
       from jsonb_array_elements(streams) with ordinality v (r, n)
     ), locked as materialized (
       select s.stream, s.tenant, s.revision from hodisa.streams s
@@ -109,7 +109,7 @@ begin
     select jsonb_agg(jsonb_build_array(a.stream, a.tenant)) into failing
     from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
     where not case when a.assumed = 0
-      then a.n > 200 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream))
+      then a.indexed or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream))
       else l.revision is not distinct from a.assumed end;
     -- After the locks: a new one may have been committed while they were taken.
     if failing is null and begins then
@@ -138,6 +138,10 @@ begin
   if count = 0 then return; end if;
   if durable and current_setting('synchronous_commit') = 'off' or not durable and current_setting('synchronous_commit') <> 'off' then
     perform hodisa.assure_durable(durable);
+  end if;
+  -- Of so many not all are locked, and an index would let them wait for another transaction.
+  if attempt is not null and greatest(jsonb_array_length(streams), jsonb_array_length(ids)) > 200 then
+    perform set_config('lock_timeout', '50', true);
   end if;
   batch := nextval('hodisa.batch_numbers');
   insert into hodisa.events (batch, ordinal, id, type, version, kind, bucket, timestamp, stream, revision, source, correlation_id,

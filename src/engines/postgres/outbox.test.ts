@@ -315,4 +315,37 @@ describeOnPostgres('an outbox on PostgreSQL', () => {
       expect(revisions).toEqual([1, 2])
     }
   })
+
+  test('an inline projection is registered when what was written without it is over', async () => {
+    const { url, schema, dispose } = await postgresPlace()
+    const store = await postgres(url, { schema, busyTimeout: '500ms' }).open(hostAt({ now: 1_000 }))
+    onTestFinished(async () => {
+      await store.close()
+      await dispose()
+    })
+    const client = await connected(url)
+    const order: string[] = []
+    const view = { name: 'view@1', types: ['order.**'] }
+    const begin = async () => {
+      await client.query('begin')
+      await store.outbox(client).append(append(anEvent({ type: 'order.placed' })))
+    }
+    await begin()
+    const registered = store.inline(view).then(() => order.push('registered'))
+    for (let n = 0; n < 20; n++) await store.head()
+    order.push('committed')
+    await client.query('commit')
+    await registered
+    expect(order).toEqual(['committed', 'registered'])
+    expect(await store.head()).toBe(1)
+
+    await store.inline({ ...view, types: [] })
+    const other = { name: 'view@2', types: ['thing.**'] }
+    await begin()
+    await expect(store.inline(other)).rejects.toMatchObject({ code: 'store-busy' })
+    await client.query('rollback')
+    expect(await store.inlines()).toEqual([])
+    await store.inline(other)
+    expect(await store.inlines()).toEqual([other])
+  })
 })

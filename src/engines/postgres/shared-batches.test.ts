@@ -1,6 +1,7 @@
+import { Client } from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { failure } from '../../delivery/fixtures/until.ts'
-import { anEvent, append, expecting } from '../../store/conformance/index.ts'
+import { failure, until } from '../../delivery/fixtures/until.ts'
+import { anEvent, append, expecting, identified } from '../../store/conformance/index.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
 import type { AppendRequest } from '../../store/events.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
@@ -20,6 +21,14 @@ async function opened() {
   return { store, url, schema, open }
 }
 
+async function withClient() {
+  const given = await opened()
+  const client = new Client({ connectionString: given.url })
+  await client.connect()
+  onTestFinished(() => client.end())
+  return { ...given, client }
+}
+
 describeOnPostgres('appends that are asked for together', () => {
   test.each<[string, AppendRequest]>([
     ['of two tenants', append([anEvent({ tenant: 'a' }), anEvent({ tenant: 'b' })])],
@@ -34,6 +43,44 @@ describeOnPostgres('appends that are asked for together', () => {
     ])
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     expect(await store.head()).toBe(3)
+  })
+
+  test('what another transaction holds delays none of many others', async () => {
+    const { store, client } = await withClient()
+    await client.query('begin')
+    await store.outbox(client).append(append([anEvent({ stream: 'held-1' }), identified('held')]))
+    const others = Array.from({ length: 250 }, (_, n) => append(identified(`id-${n}`, '{}', { stream: `other-${n}` })))
+    const held = [append(anEvent({ stream: 'held-1' })), append(identified('held'))]
+    const waiting = Promise.all([...others, ...held].map((request) => store.append(request)).slice(-2))
+    await until(async () => (await store.head()) === 250)
+    await client.query('commit')
+    expect((await waiting).map(({ duplicate, streams }) => [duplicate, streams[0]?.revision])).toEqual([
+      [false, 2],
+      [true, undefined],
+    ])
+  })
+
+  test('of many streams, one that must not be there is held as well', async () => {
+    const { store, client } = await withClient()
+    await client.query('begin')
+    await store.outbox(client).append(append(anEvent({ stream: 'zone-1' })))
+    const others = Array.from({ length: 250 }, (_, n) => store.append(append(anEvent({ stream: `other-${n}` }))))
+    const appended = store.append(append(anEvent(), [expecting('zone-1', 'none')]))
+    const refused = failure(() => appended)
+    for (let n = 0; n < 20; n++) await store.append(append(anEvent()))
+    await client.query('commit')
+    expect(await refused).toMatchObject({ code: 'revision-conflict' })
+    await Promise.all(others)
+  })
+
+  test('an outbox takes more streams than the server has locks for', async () => {
+    const { store, client } = await withClient()
+    await client.query('begin')
+    await store
+      .outbox(client)
+      .append(append(Array.from({ length: 20_000 }, (_, n) => anEvent({ stream: `many-${n}` }))))
+    await client.query('commit')
+    expect(await store.head()).toBe(20_000)
   })
 
   test('whatever was accepted is recorded before the store closes', async () => {
