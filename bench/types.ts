@@ -6,6 +6,8 @@ import { type Contender, compete, type Report, type Settings } from './measure.t
 
 const DEFINITIONS = 500
 const FOLDS = 100
+const AGGREGATES = 100
+const CATEGORIES = 100
 const ROOT = dirname(import.meta.dirname)
 
 /** Seconds that TypeScript takes to check a generated program of 500 events. */
@@ -16,6 +18,12 @@ export async function types(settings: Settings): Promise<Report> {
       who: 'hodisa',
       note: `${DEFINITIONS} definitions (zod), as many publishes by name, ${FOLDS} folds`,
       round: async (folder) => check(folder, [...definitions(true), ...app(), ...folds('RecordedOf<typeof ', '>')]),
+    },
+    {
+      who: 'hodisa aggregates',
+      against: 'hodisa',
+      note: `the same definitions and publishes, ${AGGREGATES} aggregates of ${DEFINITIONS / AGGREGATES} events and 3 commands, all of them executed`,
+      round: async (folder) => check(folder, [...definitions(true), ...app(), ...aggregates()]),
     },
     {
       who: 'raw',
@@ -38,12 +46,12 @@ function definitions(withHodisa: boolean): string[] {
     `import { z } from 'zod'`,
     ...(withHodisa
       ? [
-          `import { defineEvent, hodisa, type RecordedOf } from 'hodisa'`,
+          `import { defineAggregate, defineEvent, hodisa, type RecordedOf, reject } from 'hodisa'`,
           `import { sqlite } from 'hodisa/sqlite'`,
           ...each(
             DEFINITIONS,
             (index) =>
-              `const Event${index} = defineEvent('thing${index % 50}.happened${index}', { schema: ${schema(index)},
+              `const Event${index} = defineEvent('thing${index % CATEGORIES}.happened${index}', { schema: ${schema(index)},
                 stream: (data) => data.id${index} })`,
           ),
         ]
@@ -61,7 +69,7 @@ function app(): string[] {
     ...each(
       DEFINITIONS,
       (index) =>
-        `await app.publish('thing${index % 50}.happened${index}', { id${index}: 'a', user: 'b', total: 1, items: [] })`,
+        `await app.publish('thing${index % CATEGORIES}.happened${index}', { id${index}: 'a', user: 'b', total: 1, items: [] })`,
     ),
   ]
 }
@@ -71,9 +79,36 @@ function folds(before: string, after: string): string[] {
   return each(FOLDS, (index) => {
     const members = each(5, (step) => {
       const of = index * 5 + step
-      return `'thing${of % 50}.happened${of}': (state: number, event: ${before}Event${of}${after}) => state + event.data.total,`
+      return `'thing${of % CATEGORIES}.happened${of}': (state: number, event: ${before}Event${of}${after}) => state + event.data.total,`
     })
     return `export const fold${index} = { ${members.join('\n')} }`
+  })
+}
+
+/** Each of the events of its own category, which it folds and records. */
+function aggregates(): string[] {
+  return each(AGGREGATES, (index) => {
+    const own = each(DEFINITIONS / CATEGORIES, (step) => index + step * CATEGORIES)
+    const data = `id${index}: 'a', user, total: state.total, items: []`
+    const entries = own.map((of) => {
+      return `'thing${index}.happened${of}': (state, event) => ({ ...state, total: state.total + event.data.total }),`
+    })
+    return `
+      const Thing${index} = defineAggregate('thing${index}', {
+        events: [${own.map((of) => `Event${of}`).join(', ')}],
+        initial: { total: 0 },
+        evolve: { ${entries.join('\n')} },
+        commands: {
+          begin: (state, { user }: { user: string }) => Event${index}({ ${data} }),
+          goOn: (state, user: string) => state.total > 9 ? reject('too-much', { most: 9 }) : [Event${index}({ ${data} })],
+          end: async (state, user: string) => [Event${index}({ ${data} }), Event${index + CATEGORIES}({ ${data.replace(`id${index}`, `id${index + CATEGORIES}`)} })],
+        },
+      })
+      export const begun${index} = (await app.execute(Thing${index}, 'a', 'begin', { user: 'b' })).events[0]?.data.total
+      export const rejected${index} = (await app.execute(Thing${index}, 'a', 'goOn', 'b')).rejection?.details.most
+      export const ended${index} = (await app.execute(Thing${index}, 'a', 'end', 'b')).events.length
+      export const total${index} = (await app.load(Thing${index}, 'a')).state.total
+    `
   })
 }
 

@@ -8,6 +8,7 @@ const PAGE = 1_000
 
 interface EventRow {
   readonly position: string
+  readonly type: string
   readonly data: string
 }
 
@@ -30,7 +31,7 @@ export async function projectRaw(url: string, took: (events: number) => void): P
   for (let after = '0'; ; ) {
     const { rows } = await client.query<EventRow>({
       name: 'page',
-      text: 'select position, data from events where position > $1 order by position limit $2',
+      text: 'select position, type, data from events where position > $1 order by position limit $2',
       values: [after, PAGE],
     })
     const last = rows.at(-1)

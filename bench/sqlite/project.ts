@@ -9,6 +9,7 @@ const PAGE = 1_000
 
 interface EventRow {
   readonly position: number
+  readonly type: string
   readonly data: string
 }
 
@@ -29,7 +30,7 @@ export async function projectRaw(folder: string, took: (events: number) => void)
     insert into checkpoint values (0);
   `)
   const page = db.prepare<[number, number], EventRow>(
-    'select position, data from events where position > ? order by position limit ?',
+    'select position, type, data from events where position > ? order by position limit ?',
   )
   const upsert = db.prepare<[string, number, number]>(`
     insert into totals values (?, ?, ?)
