@@ -52,8 +52,14 @@ const LONGEST_KEY = 300
 
 /** The part of a sort key that stands in an index. */
 export function indexKey(key: string): string {
-  // Not through the midst of a pair: a text with half of one is none that every store keeps.
-  return key.length <= LONGEST_KEY ? key : key.slice(0, LONGEST_KEY).replace(/[\uD800-\uDBFF]$/, '')
+  if (key.length <= LONGEST_KEY) return key
+  // With all of a pair that lies across the end, so that the parts stand in the order of the whole keys.
+  return key.slice(0, /[\uD800-\uDBFF]/.test(key.charAt(LONGEST_KEY - 1)) ? LONGEST_KEY + 1 : LONGEST_KEY)
+}
+
+/** Whether no longer key has the same part in an index. */
+export function isWhole(key: string): boolean {
+  return key.length < LONGEST_KEY
 }
 
 export function isScalar(value: unknown): value is Scalar {

@@ -5,7 +5,7 @@ import { compareKeys } from '../store/sort-key.ts'
 import { conditionsOf, indexMissing, meets, type Where } from './conditions.ts'
 import type { Document } from './definition.ts'
 import type { ViewDocuments } from './documents.ts'
-import { type FieldPath, indexKey, keyAt } from './fields.ts'
+import { type FieldPath, indexKey, isWhole, keyAt } from './fields.ts'
 
 export interface FindOptions<Doc> {
   /** At least one of its fields must be an index, or the order. */
@@ -162,16 +162,14 @@ export class Search {
   }
 }
 
-/** What must hold of the part of a key that stands in an index; the condition itself where that is all of it. */
+/** What must hold of the part of a key that stands in an index; the condition itself where that tells all. */
 function inIndex(condition: KeyCondition): KeyCondition {
   if (condition.is === 'in') {
-    const keys = condition.keys.map(indexKey)
-    return keys.every((key, at) => key === condition.keys[at]) ? condition : { ...condition, keys }
+    return condition.keys.every(isWhole) ? condition : { ...condition, keys: condition.keys.map(indexKey) }
   }
-  const key = indexKey(condition.key)
-  if (key === condition.key) return condition
-  const is = condition.is === 'gt' ? 'gte' : condition.is === 'lt' ? 'lte' : condition.is
-  return { index: condition.index, is, key }
+  const { index, is, key } = condition
+  if (isWhole(key)) return condition
+  return { index, is: is === 'gt' ? 'gte' : is === 'lt' ? 'lte' : is, key: indexKey(key) }
 }
 
 /** Where any order will do: that in which an index gives what narrows most, so that no page has to be sorted first. */

@@ -125,6 +125,41 @@ eachEngine((bed) => {
     )
   })
 
+  test('texts that are longer than what stands in an index are told apart by all of it', async () => {
+    const app = (await bed().app({ events: [ItemPut] })) as unknown as App
+    const projection = Items()
+    app.project(projection)
+    const kinds = [296, 297, 298, 299, 300, 301, 302, 350].flatMap((length) => {
+      const text = 'a'.repeat(length)
+      return [text, `${text}b`, `${text}\u{1f600}`, `${text}\u{1f601}`]
+    })
+    const items = new Map(
+      [...new Set(kinds)].map((kind, n) => [`i${n}`, { kind, free: 1, at: { city: null } }] as const),
+    )
+    await app.publish([...items].map(([id, one]) => ItemPut({ id, item: one })))
+    const view = app.view(projection)
+    const bytes = (text: string) => Buffer.from(text)
+    for (const kind of kinds) {
+      const order = (one: string) => Buffer.compare(bytes(one), bytes(kind))
+      const conditions: [NonNullable<FindOptions<Item>['where']>['kind'], (one: string) => boolean][] = [
+        [kind, (one) => one === kind],
+        [{ in: [kind, 'x'] }, (one) => one === kind],
+        [{ prefix: kind }, (one) => one.startsWith(kind)],
+        [{ gt: kind }, (one) => order(one) > 0],
+        [{ gte: kind }, (one) => order(one) >= 0],
+        [{ lt: kind }, (one) => order(one) < 0],
+        [{ lte: kind }, (one) => order(one) <= 0],
+      ]
+      for (const [condition, holds] of conditions) {
+        if (condition === undefined) continue
+        const expected = [...items].filter(([, one]) => holds(one.kind)).map(([id]) => id)
+        const { ids } = await view.find({ where: { kind: condition } })
+        expect(new Set(ids), JSON.stringify(condition)).toEqual(new Set(expected))
+        expect(await view.count({ where: { kind: condition } })).toBe(expected.length)
+      }
+    }
+  })
+
   test('refuses what would read every document, and says what to declare', async () => {
     const app = await bed().app({ events: [ItemPut] })
     const projection = Items()
