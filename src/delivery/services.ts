@@ -132,7 +132,7 @@ export class Services {
 
 /** Its documents belong to the place where it stands. */
 function assertNoProjection(service: string, done: string): void {
-  if (!service.startsWith(PROJECTION)) return
+  if (!String(service).startsWith(PROJECTION)) return
   throw new HodisaError(
     'invalid-option',
     `${service} is a projection, which is not ${done}: build it anew with \`hodisa projections rebuild\`, or drop it`,
