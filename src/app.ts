@@ -247,11 +247,13 @@ class HodisaApp {
   async #stop(timeout: number): Promise<void> {
     await this.#starting?.catch(() => undefined) // start() itself rejected with it
     this.#reader.end()
+    const { clock } = this.#options
+    const deadline = clock.monotonic() + timeout
     try {
       await this.#delivery?.stop(timeout)
     } finally {
       this.#stopped = true
-      await this.#aggregates.stop()
+      await this.#aggregates.stop(Math.max(0, deadline - clock.monotonic()))
       await this.#store.close()
     }
   }

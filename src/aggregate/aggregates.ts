@@ -38,6 +38,7 @@ const TOGETHER = '*'
 export class Aggregates {
   readonly #registry: Registry
   readonly #store: Store
+  readonly #clock: Clock
   readonly #loader: Loader
   readonly #snapshots: Snapshots
   readonly #outcomes: Outcomes
@@ -48,6 +49,7 @@ export class Aggregates {
     const collections = new Collections(store)
     this.#registry = registry
     this.#store = store
+    this.#clock = clock
     this.#snapshots = new Snapshots(store, collections, codec, logger)
     this.#loader = new Loader(store, decoder, this.#snapshots)
     this.#outcomes = new Outcomes(store, collections, codec, clock)
@@ -133,9 +135,15 @@ export class Aggregates {
     return loaded(await this.#loader.at(subject, revision))
   }
 
-  /** Resolves when every snapshot that was due is kept. */
-  stop(): Promise<void> {
-    return this.#snapshots.stop()
+  /** Resolves when what is being executed is over, or its time is, and every snapshot that was due is kept. */
+  async stop(timeout: number): Promise<void> {
+    let cancel = () => {}
+    const over = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(timeout, resolve)
+    })
+    await Promise.race([this.#executor.idle(), over])
+    cancel()
+    await this.#snapshots.stop()
   }
 
   #subjects(of: unknown): readonly Subject[] {

@@ -1,12 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
-import { all, failure } from '../delivery/fixtures/until.ts'
-import { defineProjection } from '../index.ts'
+import { all, failure, until } from '../delivery/fixtures/until.ts'
+import { defineAggregate, defineEvent, defineProjection } from '../index.ts'
 import { ACCOUNT_EVENTS, Account, accountWith, Deposited } from './fixtures/account.ts'
 
 // The machine may have other things to do.
 vi.setConfig({ testTimeout: 120_000 })
+
+const Decided = defineEvent('slow.decided')
 
 eachEngine((bed) => {
   test('a command records its events, and gives the state after them', async () => {
@@ -34,6 +36,42 @@ eachEngine((bed) => {
     expect(closed).toMatchObject({ state: { owner: null, balance: 0 }, revision: 4 })
     const [first, second] = closed.events
     expect(second?.metadata.correlationId).toBe(first?.metadata.correlationId)
+  })
+
+  test('what is being executed when the app stops is finished, and waited for so long as it may take', async () => {
+    const shared = bed()
+    const app = await shared.app()
+    const begun = Promise.withResolvers<void>()
+    const decided = Promise.withResolvers<void>()
+    const Slow = defineAggregate('slow', {
+      events: [Decided],
+      initial: {},
+      evolve: {},
+      commands: {
+        decide: async () => {
+          begun.resolve()
+          await decided.promise
+          return Decided({})
+        },
+      },
+    })
+    const executions = [app.execute(Slow, 'a', 'decide'), app.execute(Slow, 'a', 'decide')]
+    await begun.promise
+    const stopped = app.stop()
+    await until(async () => (await app.load(Slow, 'a').catch((error) => error)).code === 'app-stopped')
+    decided.resolve()
+    expect((await Promise.all(executions)).map(({ revision }) => revision)).toEqual([1, 2])
+    await stopped
+
+    const stuck = await shared.app()
+    const Stuck = defineAggregate('stuck', {
+      events: [],
+      initial: {},
+      evolve: {},
+      commands: { wait: () => new Promise<never>(() => undefined) },
+    })
+    void stuck.execute(Stuck, 'a', 'wait')
+    await stuck.stop({ timeout: 1 })
   })
 
   test('a rejection is a result, with the state it was decided on', async () => {

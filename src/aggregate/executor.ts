@@ -65,6 +65,8 @@ export class Executor {
   /** What is being decided by the code that runs. */
   readonly #deciding = new AsyncLocalStorage<string>()
   #nothing: Promise<Receipt> | undefined
+  #running = 0
+  #idle: (() => void)[] = []
 
   constructor(host: ExecutorHost) {
     this.#host = host
@@ -76,6 +78,7 @@ export class Executor {
       // It would wait for a turn that is not given up before it is over.
       throw new HodisaError('nested-execution', `${task.what} was executed inside ${outer}`, { what: task.what, outer })
     }
+    this.#running++
     const release = await this.#turns.take(task.subjects.map(({ stream }) => stream))
     try {
       return await this.#run(task)
@@ -85,7 +88,14 @@ export class Executor {
       throw error
     } finally {
       release()
+      this.#running--
+      if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
     }
+  }
+
+  /** Resolves when nothing is executed. */
+  idle(): Promise<void> {
+    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve))
   }
 
   async #run(task: Task): Promise<Outcome> {

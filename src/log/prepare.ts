@@ -67,7 +67,7 @@ export class Preparer {
   ): EventToAppend {
     const id = extras.id ?? this.#newId('evt')
     if (extras.id !== undefined) assertId(id)
-    const text = toJson(data)
+    const text = toJson(data, `event ${definition.type}: data`)
     const { stream, key } = placeOf(definition, data, extras)
     const correlationId = extras.correlationId ?? context.correlationId ?? id
     const causationId = extras.causationId ?? context.causationId ?? null
