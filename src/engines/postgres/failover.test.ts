@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Noted } from '../../delivery/fixtures/events.ts'
 import { all, failure, until } from '../../delivery/fixtures/until.ts'
+import { isHodisaError } from '../../errors.ts'
 import type { PostgresServer } from '../../testing/postgres/index.ts'
 import { appOn, clientOf, describeOnOwnServer, ownServer, setAside, type TestApp } from './fixtures/own-server.ts'
 
@@ -63,6 +64,36 @@ describeOnOwnServer('a server that has lost its last transactions', () => {
     await until(() => range(100, 340).every((n) => handled.has(n)))
     await late.settled()
     expect(await effects(server)).toEqual(await recorded(late))
+  })
+
+  test('comes back in the midst of work, and each event it has takes effect once', async () => {
+    const server = await ownServer()
+    const apps = [await appOn(server.url), await appOn(server.url)]
+    for (const app of apps) {
+      await effectsOf(app, server)
+      await app.start()
+    }
+    const [one, other] = apps
+    if (one === undefined || other === undefined) throw new Error('no apps')
+    await publish(one, 0, 50)
+    const { goBack } = await rememberState(server)
+    const over = new AbortController()
+    const publishers = [one, other].map(async (app, index) => {
+      for (let n = (index + 1) * 1_000; !over.signal.aborted; n += 10) {
+        await publish(app, n, n + 10).catch((error: unknown) => {
+          if (!isHodisaError(error, 'store-unavailable')) throw error
+        })
+      }
+    })
+    await until(async () => (await effects(server)).length > 60)
+    await goBack()
+    const before = (await effects(server)).length
+    await until(async () => (await effects(server)).length > before + 20)
+    over.abort()
+    await Promise.all(publishers)
+    await one.settled()
+    expect(await effects(server)).toEqual(await recorded(one))
+    expect(await one.deadLetters.list()).toEqual([])
   })
 
   test('ends what reads on behind the place where the log ends now', async () => {

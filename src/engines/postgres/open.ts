@@ -33,6 +33,8 @@ export interface PostgresOptions {
 const FEWEST_CONNECTIONS = 5
 /** PostgreSQL 13 is the first with 64-bit transaction ids as a type. */
 const OLDEST_SERVER = 130_000
+/** In which any text can be kept. */
+const ENCODINGS = ['UTF8', 'SQL_ASCII']
 
 export async function openStore(
   target: string | PostgresPool,
@@ -49,6 +51,8 @@ export async function openStore(
         application_name: 'hodisa',
         connectionTimeoutMillis: 5_000,
         keepAlive: true,
+        // Node probes every second from then on: a machine that is gone without a word is found within half a minute.
+        keepAliveInitialDelayMillis: 10_000,
         ...(tls !== undefined && { ssl: tls }),
       })
     : target
@@ -77,12 +81,17 @@ export async function openStore(
 
 async function assertServer(database: Database): Promise<void> {
   // Not again and again: whoever starts a program wants to know at once that the address is wrong.
-  const [row] = await database.once<[string, string]>(
-    "select current_setting('server_version_num'), current_setting('server_version')",
+  const [row] = await database.once<[string, string, string]>(
+    "select current_setting('server_version_num'), current_setting('server_version'), current_setting('server_encoding')",
   )
-  const [number = '0', shown = ''] = row ?? []
-  if (Number(number) >= OLDEST_SERVER) return
-  throw new HodisaError('store-too-old', `the server is PostgreSQL ${shown}; 13 or newer is needed`, { version: shown })
+  const [number = '0', shown = '', encoding = ''] = row ?? []
+  if (Number(number) < OLDEST_SERVER) {
+    const text = `the server is PostgreSQL ${shown}; 13 or newer is needed`
+    throw new HodisaError('store-too-old', text, { version: shown })
+  }
+  if (ENCODINGS.includes(encoding)) return
+  const text = `store ${database.patience.where}: the database keeps text as ${encoding}, which not every text fits into; make one with the encoding UTF8`
+  throw new HodisaError('invalid-option', text, { option: 'url', encoding })
 }
 
 /** @throws {HodisaError} `invalid-option` */
