@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { HodisaError } from '../../errors.ts'
 import type { Clock } from '../../store/port.ts'
 import { OWN_TYPES, type PgClient, type PgQuery, type PgResult, type PostgresPool } from './driver.ts'
 import { closed, connectFailed, isLost, mapError, stateOf, storeGone } from './errors.ts'
@@ -33,6 +34,8 @@ export class Database {
   #newcomer: (session: Session) => Promise<void> = async () => undefined
   #pooled: boolean | undefined
   #prepared = true
+  /** How the server begins a transaction that does not say. */
+  #isolation = ''
   #closed = false
 
   constructor(pool: PostgresPool, own: boolean, named: Named, patience: Patience) {
@@ -127,14 +130,28 @@ export class Database {
   async #meet(client: PgClient): Promise<void> {
     const session = this.on(client)
     if (this.#pooled === undefined) {
-      const [row] = await session.query<[number]>('select pg_backend_pid()')
+      const [row] = await session.query<[number, string]>(
+        "select pg_backend_pid(), current_setting('default_transaction_isolation')",
+      )
       // A pooler tells a process id of its own.
       this.#pooled = client.processID !== undefined && client.processID !== row?.[0]
       // It may give each transaction another connection: what is prepared is on one of them.
       if (this.#pooled) this.#prepared = false
+      this.#isolation = row?.[1] ?? ''
     }
+    if (this.#isolation !== 'read committed') await this.#loosen(session)
     await this.#newcomer(session)
     this.#met.add(client)
+  }
+
+  /** Each statement has to see what was committed before it. @throws {HodisaError} `invalid-option` */
+  async #loosen(session: Session): Promise<void> {
+    // Others' transactions may begin on these.
+    if (!this.#own || this.#pooled === true) {
+      const text = `store ${this.patience.where}: transactions begin as ${this.#isolation}, and the store needs read committed: set default_transaction_isolation for its role`
+      throw new HodisaError('invalid-option', text, { option: 'default_transaction_isolation' })
+    }
+    await session.raw({ text: 'set session characteristics as transaction isolation level read committed' })
   }
 
   /** Statements on a connection that somebody else holds. */

@@ -24,8 +24,8 @@ export async function migrate(database: Database, schema: string): Promise<void>
       await session.raw({ text: 'begin' })
       try {
         await session.query('select pg_advisory_xact_lock($1, hashtext($2))', [LOCK, schema])
-        const [exists] = await session.query<[boolean]>('select to_regnamespace($1) is not null', [schema])
-        if (exists?.[0] !== true) await session.raw({ text: `create schema ${schema}` })
+        const [exists] = await session.query<[boolean]>('select to_regnamespace($1) is not null', [`"${schema}"`])
+        if (exists?.[0] !== true) await session.raw({ text: `create schema "${schema}"` })
         await session.query(VERSION_TABLE)
         for (const { version, breaking, sql } of await missing(session, schema)) {
           await session.raw({ text: database.named(sql) })
@@ -58,7 +58,7 @@ export async function assertMigrated(database: Database, schema: string): Promis
 }
 
 async function missing(session: Session, schema: string): Promise<readonly Migration[]> {
-  const [table] = await session.query<[boolean]>('select to_regclass($1) is not null', [`${schema}.schema_versions`])
+  const [table] = await session.query<[boolean]>('select to_regclass($1) is not null', [`"${schema}".schema_versions`])
   if (table?.[0] !== true) return MIGRATIONS
   const applied = await session.query<[number, boolean]>('select version, breaking from hodisa.schema_versions')
   const known = MIGRATIONS.length

@@ -16,5 +16,6 @@ export function namesFor(schema: string): Named {
   }
   if (schema === 'hodisa') return (sql) => sql
   // Quoted where a statement names it; the bare name is also the channel of notifications.
-  return (sql) => sql.replaceAll(/\bhodisa\./g, `${schema}.`).replaceAll("pg_notify('hodisa'", `pg_notify('${schema}'`)
+  return (sql) =>
+    sql.replaceAll(/\bhodisa\./g, `"${schema}".`).replaceAll("pg_notify('hodisa'", `pg_notify('${schema}'`)
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { Client, Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { Noted } from '../../delivery/fixtures/events.ts'
-import { failure } from '../../delivery/fixtures/until.ts'
+import { all, failure } from '../../delivery/fixtures/until.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { HodisaError } from '../../errors.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
@@ -76,6 +76,42 @@ describeOnPostgres('a store that cannot be opened', () => {
     expect(await refusal(readOnly.href, { schema: `${schema}_b` })).toMatchObject({ code: 'store-read-only' })
     const app = await appOn(readOnly.href, { schema })
     expect(await failure(() => app.publish(Noted({ key: 'a', n: 1 })))).toMatchObject({ code: 'store-read-only' })
+  })
+
+  test('where transactions begin stricter, connections of the store do not, and a pool of the user is refused', async () => {
+    const { url, schema } = await place()
+    const strict = new URL(url)
+    const options = `${strict.searchParams.get('options')} -c default_transaction_isolation=serializable`
+    strict.searchParams.set('options', options)
+    const apps = [await appOn(strict.href, { schema }), await appOn(strict.href, { schema })]
+    await Promise.all(apps.flatMap((app) => [1, 2, 3].map((n) => app.publish(Noted({ key: 'a', n })))))
+    for (const app of apps) expect(await all(app.read())).toHaveLength(6)
+    const pool = new Pool({ connectionString: strict.href, max: 5 })
+    onTestFinished(() => pool.end())
+    const error = await failure(() => appOn(pool, { schema }))
+    expect(error).toMatchObject({ code: 'invalid-option', message: expect.stringContaining('serializable') })
+  })
+
+  test('a database in which not every text can be kept is refused', async () => {
+    const { url } = await place()
+    const admin = await clientOf(url)
+    const name = `${new URL(url).pathname.slice(1)}_latin`
+    await admin.query(`create database ${name} encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'`)
+    onTestFinished(async () => void (await (await clientOf(url)).query(`drop database ${name} with (force)`)))
+    const latin = new URL(url)
+    latin.pathname = name
+    const error = await refusal(latin.href)
+    expect(error).toMatchObject({ code: 'invalid-option', message: expect.stringContaining('LATIN1') })
+  })
+
+  test('a schema may be named by a word of SQL', async () => {
+    const { url } = await place()
+    const admin = await clientOf(url)
+    const app = await appOn(url, { schema: 'order' })
+    onTestFinished(async () => void (await (await clientOf(url)).query('drop schema if exists "order" cascade')))
+    await app.publish(Noted({ key: 'a', n: 1 }))
+    expect(await all(app.read())).toHaveLength(1)
+    expect((await admin.query('select from "order".events')).rowCount).toBe(1)
   })
 
   test('a pool of the user is used, and stays theirs', async () => {

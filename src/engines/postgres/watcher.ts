@@ -108,7 +108,7 @@ export class Watcher implements HeldListener {
     client.on('notification', ({ channel, payload = '' }) => {
       if (channel === this.#channel) this.#notified(payload)
     })
-    await session.raw({ text: `listen ${this.#channel}` })
+    await session.raw({ text: `listen "${this.#channel}"` })
     void this.#tryOut()
     // Whatever was told while nobody listened.
     this.#sequencer.soon()
