@@ -64,7 +64,7 @@ export class CarefulAppend {
   ): Promise<Appended> {
     const locked = await this.#lock(requests, session)
     await check(locked)
-    if (locked.inlines !== this.#inlines.version) await this.#inlines.refresh()
+    if (locked.inlines !== this.#inlines.version) await this.#inlines.refresh(session)
     const heads = new Map(
       locked.streams.map((row) => [streamName(row[0], row[1]), { revision: row[2], timestamp: row[3] }]),
     )

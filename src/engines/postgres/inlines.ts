@@ -1,7 +1,7 @@
 import { HodisaError } from '../../errors.ts'
 import type { InlineProjection } from '../../store/events.ts'
 import { coverOf, type InlineCover } from '../../store/inline.ts'
-import type { Database } from './database.ts'
+import type { Database, Session } from './database.ts'
 
 /** Ms between looks at who is still writing. */
 const PAUSE = 20
@@ -40,16 +40,17 @@ export class Inlines {
     return this.#seenAt
   }
 
-  async refresh(): Promise<readonly InlineProjection[]> {
+  /** By a connection that is at hand: one who holds connections of a pool must not wait for another. */
+  async refresh(session: Pick<Session, 'query'> = this.#database): Promise<readonly InlineProjection[]> {
     const seenAt = performance.now()
-    const rows = await this.#database.query<InlineRow>(
+    const rows = await session.query<InlineRow>(
       'select name, types, version from hodisa.inline_projections order by name',
     )
     this.#projections = rows
       .map(([name, types]) => ({ name, types: JSON.parse(types) as string[] }))
       .filter(({ types }) => types.length > 0)
     this.#registered = this.#projections.map(coverOf)
-    this.#version = Math.max(0, ...rows.map(([, , version]) => version))
+    this.#version = Math.max(0, ...rows.map(([, , version]) => Number(version))) // the driver of an outbox may give text
     this.#seenAt = seenAt
     return this.#projections
   }

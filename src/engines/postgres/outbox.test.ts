@@ -348,4 +348,34 @@ describeOnPostgres('an outbox on PostgreSQL', () => {
     await store.inline(other)
     expect(await store.inlines()).toEqual([other])
   })
+
+  test('transactions that hold all connections of the pool wait for none of them', async () => {
+    const { url, schema, dispose } = await postgresPlace()
+    const pool = new Pool({ connectionString: url, max: 5 })
+    const [store, other] = [
+      await postgres(pool, { schema }).open(hostAt({ now: 1_000 })),
+      await postgres(url, { schema }).open(hostAt({ now: 1_000 })),
+    ]
+    onTestFinished(async () => {
+      await Promise.all([store.close(), other.close()])
+      await pool.end()
+      await dispose()
+    })
+    await other.inline({ name: 'view@1', types: ['thing.**'] })
+    const clients = await Promise.all(Array.from({ length: 5 }, () => pool.connect()))
+    try {
+      const outcomes = await Promise.allSettled(
+        clients.map(async (client, n) => {
+          await client.query('begin')
+          await store.outbox(client).append(append(anEvent({ type: n === 0 ? 'thing.happened' : 'order.placed' })))
+          await client.query('commit')
+        }),
+      )
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', ...Array(4).fill('fulfilled')])
+      await clients[0]?.query('rollback')
+    } finally {
+      for (const client of clients) client.release()
+    }
+    expect(await store.head()).toBe(4)
+  }, 10_000)
 })
