@@ -331,7 +331,7 @@ export class Appender {
   async #write(plan: BatchPlan, batch: readonly Pending[]): Promise<number | undefined> {
     const call = plan.call()
     if (call.count === 0 && call.streams === '[]') return 0
-    const first = plan.planned.find(({ plan: { fresh } }) => fresh.length > 0)?.plan.fresh[0]?.event
+    const isCheck = call.count === 0
     const began = performance.now()
     for (;;) {
       const attempt = randomBytes(8).readBigInt64BE()
@@ -349,7 +349,6 @@ export class Appender {
           Math.floor(this.#database.patience.clock.now()),
         ]
         // What only checks may be sent twice.
-        const isCheck = first === undefined
         const rows = isCheck
           ? this.#database.query<AppendRow>(APPEND, values)
           : this.#database.once<AppendRow>(APPEND, values)
@@ -361,8 +360,8 @@ export class Appender {
           this.#postpone(batch)
           return undefined
         }
-        if (first === undefined || !isUnknownOutcome(error)) throw error
-        const found = await this.#settle(attempt, first.id, first.tenant ?? '')
+        if (isCheck || !isUnknownOutcome(error)) throw error
+        const found = await this.#settle(attempt, call.events)
         if (found === null && performance.now() - began > this.#database.patience.busyTimeout) throw error
         if (found === null) continue
         row = [found, null]
@@ -379,9 +378,9 @@ export class Appender {
   }
 
   /** The batch that was written after all; null when it never will be. */
-  async #settle(attempt: bigint, id: string, tenant: string): Promise<number | null> {
-    const values = [attempt.toString(), id, tenant]
-    const [row] = await this.#database.query<[number | null]>('select hodisa.settle($1::bigint, $2, $3)', values)
+  async #settle(attempt: bigint, events: string): Promise<number | null> {
+    const values = [attempt.toString(), events]
+    const [row] = await this.#database.query<[number | null]>('select hodisa.settle($1::bigint, $2::jsonb)', values)
     return row?.[0] ?? null
   }
 

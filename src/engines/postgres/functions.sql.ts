@@ -164,12 +164,20 @@ end $$;
 
 -- After a lost connection: the batch that an append wrote, or null when it did not, and then it never will. Waits for one that is
 -- still under way.
-create function hodisa.settle(attempt bigint, first_id text, first_tenant text) returns bigint language plpgsql ${BY_INDEX} as $$
+create function hodisa.settle(attempt bigint, events jsonb) returns bigint language plpgsql ${BY_INDEX} as $$
 declare
   found_batch bigint;
 begin
   perform pg_advisory_xact_lock(attempt);
-  select e.batch into found_batch from hodisa.events e where e.id = first_id and e.tenant = first_tenant limit 1;
+  -- All of it: an id that the caller gave may have been recorded by another append.
+  select f.batch into found_batch from hodisa.events f
+    where f.id = events->0->>0 and f.ordinal = 0
+      and not exists (select from hodisa.events e where e.batch = f.batch and e.ordinal = jsonb_array_length(events))
+      and not exists (select from jsonb_array_elements(events) with ordinality r (v, n) where not exists (
+        select from hodisa.events e where e.batch = f.batch and e.ordinal = n - 1 and e.id = v->>0 and e.type = v->>1
+          and e.stream is not distinct from v->>6 and e.revision is not distinct from (v->>7)::bigint and e.data = v->>11
+          and e.tenant = coalesce(v->>14, '')))
+    limit 1;
   if found_batch is null then insert into hodisa.abandoned (attempt) values (settle.attempt) on conflict do nothing; end if;
   return found_batch;
 end $$;

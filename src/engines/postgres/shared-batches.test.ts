@@ -1,4 +1,4 @@
-import { Client } from 'pg'
+import { Client, Pool } from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { failure, until } from '../../delivery/fixtures/until.ts'
 import { anEvent, append, expecting, identified } from '../../store/conformance/index.ts'
@@ -6,7 +6,7 @@ import { hostAt } from '../../store/conformance/suite.ts'
 import type { AppendRequest } from '../../store/events.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { describeOnOwnServer, ownServer } from './fixtures/own-server.ts'
-import { postgres } from './index.ts'
+import { type PostgresPool, postgres } from './index.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -81,6 +81,40 @@ describeOnPostgres('appends that are asked for together', () => {
       .append(append(Array.from({ length: 20_000 }, (_, n) => anEvent({ stream: `many-${n}` }))))
     await client.query('commit')
     expect(await store.head()).toBe(20_000)
+  })
+
+  test('after a lost connection, what another has recorded under the same id is not taken for what was sent', async () => {
+    const { store, url, schema } = await opened()
+    const given = append(identified('same'))
+    const pool = new Pool({ connectionString: url })
+    let cut = false
+    const cutting: PostgresPool = {
+      async connect() {
+        const client = await pool.connect()
+        const query: (...args: unknown[]) => unknown = client.query.bind(client)
+        return Object.assign(client, {
+          async query(...args: unknown[]) {
+            if (cut || !JSON.stringify(args).includes('.append($1')) return query(...args)
+            cut = true
+            await store.append(given)
+            throw new Error('Connection terminated unexpectedly')
+          },
+        })
+      },
+      end: () => pool.end(),
+      on: (event: 'error' | 'connect', listener: (given: never) => void) =>
+        pool.on(event as 'error', listener as () => void),
+    }
+    const cutOff = await postgres(cutting, { schema }).open(hostAt({ now: 1_000 }))
+    onTestFinished(async () => {
+      await cutOff.close()
+      await pool.end()
+    })
+    const [first, second] = await Promise.all([cutOff.append(given), cutOff.append(append(anEvent({ stream: 'a-1' })))])
+    expect(cut).toBe(true)
+    expect(first.duplicate).toBe(true)
+    expect(await store.byIds(second.ids)).toHaveLength(1)
+    expect(await store.head()).toBe(2)
   })
 
   test('whatever was accepted is recorded before the store closes', async () => {
