@@ -55,7 +55,7 @@ begin
     order by s.stream, s.tenant for update;
   perform pg_advisory_xact_lock(k) from (
     select distinct hodisa.lock_key('id', (r->>1) || ' ' || (r->>0)) as k from jsonb_array_elements(request->'ids') r
-    order by k limit 200) as ids;
+    order by k limit 1000) as ids;
   select jsonb_build_object(
     'streams', (select coalesce(jsonb_agg(jsonb_build_array(s.stream, s.tenant, s.revision, s.timestamp)), '[]') from hodisa.streams s
       where (s.stream, s.tenant) in (select r->>0, r->>1 from jsonb_array_elements(request->'streams') r)),

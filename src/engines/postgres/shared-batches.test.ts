@@ -83,6 +83,26 @@ describeOnPostgres('appends that are asked for together', () => {
     expect(await store.head()).toBe(20_000)
   })
 
+  test('a duplicate of one of hundreds that are being written waits for them, and fails nobody', async () => {
+    const { store, client, url } = await withClient()
+    const events = Array.from({ length: 600 }, (_, n) => identified(`id-${n}`))
+    await client.query('begin')
+    await store.outbox(client).append(append(events))
+    const again = events.slice(-8).map(async (event) => {
+      const other = new Client({ connectionString: url })
+      await other.connect()
+      onTestFinished(() => other.end())
+      await other.query('begin')
+      const { duplicate } = await store.outbox(other).append(append(event))
+      await other.query('commit')
+      return duplicate
+    })
+    const all = Promise.all(again)
+    for (let n = 0; n < 50; n++) await store.head()
+    await client.query('commit')
+    expect(await all).toEqual(Array(8).fill(true))
+  })
+
   test('after a lost connection, what another has recorded under the same id is not taken for what was sent', async () => {
     const { store, url, schema } = await opened()
     const given = append(identified('same'))
