@@ -5,6 +5,9 @@ import { OWN_TYPES, type PgClient, type PgQuery, type PgResult, type PostgresPoo
 import { closed, connectFailed, isLost, mapError, stateOf, storeGone } from './errors.ts'
 import type { Named } from './names.ts'
 
+/** Ms in which no server is taken down and another one put in its place. */
+const SAME_SERVER = 250
+
 /** How the store is reached, and how long it is waited for. */
 export interface Patience {
   /** As a person names the store; never with a password. */
@@ -30,7 +33,8 @@ export class Database {
   readonly #pool: PostgresPool
   readonly #own: boolean
   readonly #statements = new Map<string, { readonly text: string; readonly name: string }>()
-  readonly #met = new WeakSet<PgClient>()
+  /** When connections were checked last. */
+  readonly #met = new WeakMap<PgClient, number>()
   #newcomer: (session: Session) => Promise<void> = async () => undefined
   #pooled: boolean | undefined
   #prepared = true
@@ -119,7 +123,7 @@ export class Database {
       },
     )
     try {
-      if (!this.#met.has(client)) await this.#meet(client)
+      await this.assure(client)
       return client
     } catch (error) {
       client.release(true)
@@ -127,7 +131,15 @@ export class Database {
     }
   }
 
+  /** Before a connection is used: a pooler may have another server behind it since it was used last. */
+  async assure(client: PgClient): Promise<void> {
+    const met = this.#met.get(client)
+    const isFresh = () => this.#pooled === false || this.patience.clock.monotonic() - Number(met) < SAME_SERVER
+    if (met === undefined || !isFresh()) await this.#meet(client)
+  }
+
   async #meet(client: PgClient): Promise<void> {
+    const at = this.patience.clock.monotonic()
     const session = this.on(client)
     if (this.#pooled === undefined) {
       const [row] = await session.query<[number, string]>(
@@ -141,7 +153,7 @@ export class Database {
     }
     if (this.#isolation !== 'read committed') await this.#loosen(session)
     await this.#newcomer(session)
-    this.#met.add(client)
+    this.#met.set(client, at)
   }
 
   /** Each statement has to see what was committed before it. @throws {HodisaError} `invalid-option` */

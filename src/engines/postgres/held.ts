@@ -55,7 +55,8 @@ export class Held {
       )
     })
     try {
-      return await Promise.race([session.query<Row>(sql, values), silence])
+      const answer = this.#database.assure(client).then(() => session.query<Row>(sql, values))
+      return await Promise.race([answer, silence])
     } catch (error) {
       if (isLost(error)) this.#drop(client)
       throw mapError(error, where)

@@ -32,6 +32,13 @@ export class History {
     return this.#instances
   }
 
+  /** The newest tick, where statements may reach a server that nobody has asked for it: behind a pooler, which keeps them meanwhile. */
+  get unsure(): readonly [id: number, mark: string] | undefined {
+    return this.#database.pooled === true && this.#newest !== undefined
+      ? [this.#newest.id, this.#newest.mark]
+      : undefined
+  }
+
   /** What the server answered. */
   saw(tick: Tick): void {
     const newest = this.#newest

@@ -6,7 +6,7 @@ import { conformance } from '../../store/conformance/index.ts'
 import { execute, newName } from '../../testing/postgres/databases.ts'
 import { type PostgresServer, startPostgres } from '../../testing/postgres/index.ts'
 import { holdOutbox } from './fixtures/hold-outbox.ts'
-import { appOn, clientOf, describeOnOwnServer, ownServer } from './fixtures/own-server.ts'
+import { appOn, clientOf, describeOnOwnServer, ownServer, setAside } from './fixtures/own-server.ts'
 import { type Pgbouncer, pgbouncer, withoutPgbouncer } from './fixtures/pgbouncer.ts'
 import { postgres } from './index.ts'
 
@@ -62,6 +62,32 @@ describeOnOwnServer(`behind PgBouncer${withoutPgbouncer}`, () => {
       const { warnings } = await app.explain()
       expect(warnings.map(({ code }) => code)).not.toContain('notifications-missing')
       expect(app.logger.said('warn', 'notifications')).toBe(false)
+    })
+
+    test('a server that has lost its last transactions is noticed, though connections to the pooler stay', async () => {
+      const server = await ownServer()
+      const pooler = await pooled(server)
+      const app = await appOn(pooler.url)
+      const handled = new Set<number>()
+      app.service('email', { from: 'start' }).on(Noted, ({ data }) => void handled.add(data.n))
+      await app.start()
+      const publish = async (first: number, end: number) => {
+        for (let n = first; n < end; n++) await app.publish(Noted({ key: 'a', n }))
+        await until(() => handled.has(end - 1))
+      }
+      await publish(0, 10)
+      await app.settled()
+      await server.down()
+      const aside = setAside(server)
+      await server.up()
+      await publish(10, 60)
+      await server.down()
+      aside.putBack()
+      await server.up()
+      await until(() => app.logger.said('error', 'lost events'))
+      await publish(100, 110)
+      const events = await all(app.read({ types: Noted.type }))
+      expect(events.map(({ data }) => (data as { n: number }).n).slice(-10)).toEqual([...handled].slice(-10))
     })
 
     test('services go on when the server behind it was restarted', async () => {

@@ -8,10 +8,12 @@ interface Options {
   readonly durable: boolean
   /** The lowest position that may stand below the last mark, null where none does; absent where that is not known. */
   readonly low?: number | null
+  /** The newest tick that is known; where it is not there, nothing may be written. */
+  readonly seen?: readonly [id: number, mark: string] | undefined
 }
 
 /** What `hodisa.progress` takes. */
-export function changeOf(change: Progress, { durable, low }: Options): string {
+export function changeOf(change: Progress, { durable, low, seen }: Options): string {
   const { service, instance, groupRevision, mark, done = [], once, started = [], survived = [] } = change
   if (mark !== undefined && groupRevision === undefined) {
     throw new HodisaError('invalid-option', 'a mark needs the `groupRevision` it was made at', { option: 'mark' })
@@ -27,6 +29,7 @@ export function changeOf(change: Progress, { durable, low }: Options): string {
     revision: groupRevision,
     mark,
     low,
+    seen,
     once: once === true ? true : undefined,
     fences: some(fences) && {
       buckets: numbers(fences.map(({ bucket }) => bucket)),

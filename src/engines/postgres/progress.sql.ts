@@ -6,7 +6,7 @@ import { LEASE_LOST } from './functions.sql.ts'
  */
 
 /**
- * A change is: { service, instance, durable, revision, mark, low, once, fences: { buckets, epochs }, done: { buckets, positions },
+ * A change is: { service, instance, durable, revision, mark, low, once, seen: [tick, mark], fences: { buckets, epochs }, done: { buckets, positions },
  * started: [[position, bucket, alone]], survived: positions, letters: [[id, …]], cursors: [[key, …]] }. Only service and instance
  * must be there. A letter or a cursor that is nothing but its name is removed. What may be many, and is numbers, is the text of an
  * array, which is read much quicker.
@@ -38,6 +38,13 @@ declare
   positions bigint[] := (change#>>'{done,positions}')::bigint[];
   lost record;
 begin
+  -- Sent where a pooler may have kept it until another server answers.
+  if change ? 'seen' and (change#>>'{seen,0}')::bigint >= (select t.id from hodisa.ticks t order by t.id limit 1)
+      and not exists (select from hodisa.ticks t
+        where t.id = (change#>>'{seen,0}')::bigint and t.mark = (change#>>'{seen,1}')::uuid) then
+    perform hodisa.lease_lost(format('the store has lost what service %s was at', of_service),
+      jsonb_build_object('service', of_service, 'group', true));
+  end if;
   if change ? 'revision' and (change->>'revision')::bigint
       <> coalesce((select g.revision from hodisa.groups g where g.service = of_service), 0) then
     perform hodisa.lease_lost(format('service %s is no longer at revision %s', of_service, change->>'revision'),

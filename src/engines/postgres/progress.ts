@@ -19,15 +19,18 @@ interface Finished {
 /** The fenced writes of a service's instances. */
 export class ProgressWriter {
   readonly #durable: boolean
+  readonly #seen: () => readonly [id: number, mark: string] | undefined
   readonly #finished = new Map<string, Finished>()
 
-  constructor(durable: boolean) {
+  /** @param seen the newest tick that is known, where the server has to make sure that it has it */
+  constructor(durable: boolean, seen: () => readonly [id: number, mark: string] | undefined = () => undefined) {
     this.#durable = durable
+    this.#seen = seen
   }
 
   /** Whether `change` may be written; writes nothing. Fails with `lease-lost`. */
   checking(change: Progress): Statement {
-    return { sql: CHECK, value: changeOf(change, { durable: this.#durable }) }
+    return { sql: CHECK, value: changeOf(change, { durable: this.#durable, seen: this.#seen() }) }
   }
 
   /**
@@ -54,7 +57,8 @@ export class ProgressWriter {
     const finished = this.#finishedBy(`${change.service} ${change.instance}`)
     for (const { position } of change.done ?? []) finished.since = Math.min(finished.since, position)
     const low = Math.min(finished.since, finished.before)
-    const options = { durable: this.#durable, ...(finished.swept && { low: Number.isFinite(low) ? low : null }) }
+    const swept = finished.swept ? { low: Number.isFinite(low) ? low : null } : {}
+    const options = { durable: this.#durable, seen: this.#seen(), ...swept }
     const before = finished.since
     if (change.mark !== undefined) finished.since = Number.POSITIVE_INFINITY
     const result = await write(() => changeOf(change, options)).catch((error: unknown) => {

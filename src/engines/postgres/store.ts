@@ -141,7 +141,7 @@ export class PostgresStore implements Store {
       alone: (request) => this.#inTurn(async (session) => (await this.#appendIn(session, [request])).receipt),
     })
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
-    this.#progress = new ProgressWriter(this.#durable)
+    this.#progress = new ProgressWriter(this.#durable, () => this.#history.unsure)
     this.#reads = new LogReader(database)
     this.#sql = new SqlRunner(where)
     this.#transactions = new Limiter(mostTransactions)
