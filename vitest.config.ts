@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { globalSetup: './src/testing/postgres/fixtures/global-setup.ts' },
+  test: {
+    globalSetup: './src/testing/postgres/fixtures/global-setup.ts',
+    // What hangs is ended; what is slow on a busy machine is not at fault.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 })
