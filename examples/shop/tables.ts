@@ -9,9 +9,6 @@ export async function prepareTables(app: Pick<App, 'transaction'>): Promise<void
 /** In words that every engine understands. */
 async function makeTables(app: Pick<App, 'transaction'>): Promise<void> {
   await app.transaction(async (tx) => {
-    await tx.sql`create table if not exists stock (
-      sku text not null, kind text not null, units bigint not null, primary key (sku, kind))`
-    await tx.sql`create table if not exists revenue (country text primary key, thousandths bigint not null)`
     await tx.sql`create table if not exists notice (invoice text not null, message text not null)`
     // Nothing is unique here on purpose: an effect that happened twice must be seen twice.
     await tx.sql`create table if not exists effect (service text not null, event_id text not null)`

@@ -1,20 +1,15 @@
 import { hodisa } from 'hodisa'
-import { OrderCreated } from '../events.ts'
-import { totalOf } from '../money.ts'
 import { serve } from '../process.ts'
 import { storeAt, storePlace } from '../store.ts'
-import { prepareTables, recordEffect } from '../tables.ts'
+import { OrderSummaries } from '../views/order-summary.ts'
+import { Revenue } from '../views/revenue.ts'
+import { Stock } from '../views/stock.ts'
 
-const app = await hodisa({ source: 'analytics-service', store: storeAt(storePlace()), events: [OrderCreated] })
-await prepareTables(app)
+const app = await hodisa({ source: 'analytics-service', store: storeAt(storePlace()) })
 
-app.service('analytics', { concurrency: 4, from: 'start' }).on(OrderCreated, async (event, ctx) => {
-  const { country, lines } = event.data
-  await ctx.commit(async (tx) => {
-    await tx.sql`insert into revenue (country, thousandths) values (${country}, ${totalOf(lines)})
-      on conflict (country) do update set thousandths = revenue.thousandths + excluded.thousandths`
-    await recordEffect(tx, 'analytics', event)
-  })
-})
+// Of the five instances one builds a view, and the others stand by: each event counts once, and in its order.
+app.project(OrderSummaries)
+app.project(Revenue)
+app.project(Stock)
 
 await serve(app)

@@ -1,40 +1,41 @@
-import { hodisa } from 'hodisa'
-import { type Invoice, OrderCreated, OrderReturned, StockAdjusted, StockReserved } from '../events.ts'
+import { hodisa, PermanentError } from 'hodisa'
+import { Order } from '../aggregates/order.ts'
+import { Product } from '../aggregates/product.ts'
+import { type Invoice, OrderCreated, OrderReturned, StockAdjusted } from '../events.ts'
+import { forEach, movesOf } from '../moves.ts'
 import { serve } from '../process.ts'
 import { storeAt, storePlace } from '../store.ts'
-import { prepareTables, recordEffect } from '../tables.ts'
+
+const { confirm } = Order.commands
+const { reserve, takeBack, correct } = Product.commands
 
 const app = await hodisa({
   source: 'inventory-service',
   store: storeAt(storePlace()),
-  events: [OrderCreated, OrderReturned, StockAdjusted, StockReserved],
+  events: [OrderCreated, OrderReturned, StockAdjusted],
 })
-await prepareTables(app)
 
 app
   .service('inventory', { concurrency: 16, from: 'start' })
-  .on([OrderCreated, OrderReturned, StockAdjusted], async (event, ctx) => {
-    const moves = unitsBySku(event.data)
-    // The stock, the event that follows and the mark that this one is done: together, or none of them.
-    await ctx.commit(async (tx) => {
-      // In one statement, and the rows in one order: who changes several must not wait in a circle with others.
-      await tx.sql`insert into stock (sku, kind, units)
-        select key, cast(${event.type} as text), cast(cast(value as text) as bigint)
-        from json_each(${JSON.stringify(Object.fromEntries(moves))}) where true order by key
-        on conflict (sku, kind) do update set units = stock.units + excluded.units`
-      await recordEffect(tx, 'inventory', event)
-      if (event.type === 'order.created') tx.publish(StockReserved(reservation(event.data.invoice, moves)))
-    })
-  })
+  .on([OrderCreated, OrderReturned, StockAdjusted], (event) => decide(event))
 
 await serve(app)
 
-function unitsBySku({ lines }: Invoice): ReadonlyMap<string, number> {
-  const units = new Map<string, number>()
-  for (const { sku, quantity } of lines) units.set(sku, (units.get(sku) ?? 0) + quantity)
-  return units
-}
-
-function reservation(invoice: string, moves: ReadonlyMap<string, number>) {
-  return { invoice, units: [...moves.values()].reduce((sum, units) => sum + units, 0) }
+/** Everything that an invoice does to the stock is one write. With the event's id it is made once, however often this runs. */
+async function decide({ id, type, data }: { id: string; type: string; data: Invoice }): Promise<void> {
+  const moves = movesOf(data)
+  const products = moves.map(({ sku }) => [Product, sku] as const)
+  if (type === 'order.returned') {
+    await app.decide(products, (...shelves) => forEach(moves, shelves, takeBack), { id })
+  } else if (type === 'stock.adjusted') {
+    await app.decide(products, (...shelves) => forEach(moves, shelves, correct), { id })
+  } else {
+    const reserved = { invoice: data.invoice, units: moves.reduce((sum, { units }) => sum + units, 0) }
+    const { rejection } = await app.decide(
+      [[Order, data.invoice], ...products],
+      (order, ...shelves) => [confirm(order, reserved), ...forEach(moves, shelves, reserve)],
+      { id },
+    )
+    if (rejection !== undefined) throw new PermanentError(`order ${data.invoice}: ${rejection.code}`)
+  }
 }

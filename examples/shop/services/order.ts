@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { hodisa, isHodisaError } from 'hodisa'
-import { OrderCreated, OrderReturned, StockAdjusted } from '../events.ts'
-import { eventOf } from '../orders/event.ts'
+import { hodisa, isHodisaError, type Receipt } from 'hodisa'
+import { Order } from '../aggregates/order.ts'
+import { type Invoice, StockAdjusted } from '../events.ts'
 import { type SourceInvoice, UnreadableFileError } from '../orders/invoices.ts'
+import { idOf, kindOf } from '../orders/kind.ts'
 import { source } from '../orders/source.ts'
 import { stopSignal, tell } from '../process.ts'
 import { storeAt, storePlace } from '../store.ts'
@@ -15,11 +16,7 @@ const rate = flags.rate === undefined ? undefined : Number(flags.rate)
 const batchSize = rate === undefined ? 32 : Math.min(32, Math.max(1, Math.round(rate / 10)))
 
 const stopping = stopSignal()
-const app = await hodisa({
-  source: 'order-service',
-  store: storeAt(storePlace()),
-  events: [OrderCreated, OrderReturned, StockAdjusted],
-})
+const app = await hodisa({ source: 'order-service', store: storeAt(storePlace()), events: [StockAdjusted] })
 await tell('ready')
 
 try {
@@ -57,26 +54,35 @@ async function publishAll(): Promise<{ invoices: number; unreadable: number }> {
   return { invoices, unreadable }
 }
 
-/** Whatever was recorded before this process was killed comes back as a duplicate, and costs no waiting. */
 async function publish(batch: readonly SourceInvoice[]): Promise<void> {
-  if (batch.length === 0) return
+  const isNew = await Promise.all(batch.map(take))
+  // Whatever was recorded before this process was killed is a duplicate, and costs no waiting.
+  if (rate === undefined || !isNew.includes(true)) return
+  await setTimeout((batch.length / rate) * 1000, undefined, { signal: stopping }).catch(() => undefined)
+}
+
+/** Tells whether it was new. */
+async function take({ invoice, line }: SourceInvoice): Promise<boolean> {
   try {
-    const { duplicate } = await app.publish(batch.map(({ invoice }) => eventOf(invoice)))
-    if (rate !== undefined && !duplicate)
-      await setTimeout((batch.length / rate) * 1000, undefined, { signal: stopping }).catch(() => undefined)
+    const { duplicate } = await record(invoice)
+    return !duplicate
   } catch (error) {
     if (!isHodisaError(error, 'id-reused')) throw error
-    await publishSingly(batch)
+    report(`line ${line} cannot be taken: invoice ${invoice.invoice} was recorded before, with other lines`)
+    return false
   }
 }
 
-/** One invoice of the batch is recorded with other content: its lines stood apart, or the file was changed. */
-async function publishSingly(batch: readonly SourceInvoice[]): Promise<void> {
-  for (const { invoice, line } of batch) {
-    await app.publish(eventOf(invoice)).catch((error: unknown) => {
-      if (!isHodisaError(error, 'id-reused')) throw error
-      report(`line ${line} cannot be taken: invoice ${invoice.invoice} was recorded before, with other lines`)
-    })
+/** Once, however often it is read: the id says that it is the same. */
+async function record(invoice: Invoice): Promise<Receipt> {
+  const id = idOf(invoice)
+  switch (kindOf(invoice)) {
+    case 'order':
+      return (await app.execute(Order, invoice.invoice, 'place', invoice, { id })).receipt
+    case 'return':
+      return (await app.execute(Order, invoice.invoice, 'giveBack', invoice, { id })).receipt
+    case 'adjustment':
+      return await app.publish(StockAdjusted(invoice, { id }))
   }
 }
 

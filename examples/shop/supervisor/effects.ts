@@ -37,18 +37,6 @@ export class Effects {
     return (service) => (events.get(service) ?? []).map(({ event }) => event)
   }
 
-  async netUnits(): Promise<number> {
-    const [row] = await this.#tables.rows<{ units: number }>(
-      'select cast(coalesce(sum(units), 0) as bigint) as units from stock',
-    )
-    return row?.units ?? 0
-  }
-
-  /** In thousandths of a pound, the largest first. */
-  revenue(): Promise<{ country: string; thousandths: number }[]> {
-    return this.#tables.rows('select country, thousandths from revenue order by thousandths desc, country')
-  }
-
   close(): Promise<void> {
     return this.#tables.close()
   }

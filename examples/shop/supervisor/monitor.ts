@@ -1,7 +1,11 @@
-import type { App, ServiceStatus } from 'hodisa'
+import { type App, isHodisaError } from 'hodisa'
+import { type Page, ShopPage } from '../views/queries.ts'
 import type { Effects } from './effects.ts'
 import type { Fleet } from './fleet.ts'
 import { SERVICES } from './services.ts'
+import { type Status, statuses } from './statuses.ts'
+
+type Watched = Pick<App, 'tail' | 'services' | 'projections' | 'query'>
 
 /** How the shop stands at one moment. */
 export interface Snapshot {
@@ -14,6 +18,8 @@ export interface Snapshot {
   /** Events recorded in the last second, of all types. */
   readonly perSecond: number
   readonly services: readonly ServiceLine[]
+  /** What stands in the views; absent while they are being built. */
+  readonly page: Page | undefined
 }
 
 export interface ServiceLine {
@@ -22,7 +28,7 @@ export interface ServiceLine {
   readonly running: number
   readonly wanted: number
   readonly restarts: number
-  /** Events it is done with; of the order service: invoices recorded. */
+  /** Effects so far; of the order service: invoices recorded, of inventory: orders confirmed, of analytics: orders in its view. */
   readonly handled: number
   readonly perSecond: number
   /** Absent for what handles no events. */
@@ -44,14 +50,14 @@ const WINDOW = 1_000
 
 /** Watches the log, the services and their processes. */
 export class Monitor {
-  readonly #app: Pick<App, 'tail' | 'services'>
+  readonly #app: Watched
   readonly #fleet: Fleet
   readonly #effects: Effects
   readonly #total: number | undefined
   readonly #events = new Map<string, number>()
   readonly #samples: Sample[] = []
 
-  constructor(app: Pick<App, 'tail' | 'services'>, fleet: Fleet, effects: Effects, total: number | undefined) {
+  constructor(app: Watched, fleet: Fleet, effects: Effects, total: number | undefined) {
     this.#app = app
     this.#fleet = fleet
     this.#effects = effects
@@ -81,12 +87,15 @@ export class Monitor {
 
   /** The lag is an upper bound: services that have `settled` have none, before their checkpoints say so. */
   async snapshot({ settled = false } = {}): Promise<Snapshot> {
-    const handled = new Map(await this.#effects.counts()).set('order', this.invoices)
+    const known = await statuses(this.#app)
+    const handled = new Map(await this.#effects.counts())
+      .set('order', this.invoices)
+      .set('inventory', this.#events.get('order.confirmed') ?? 0)
+      .set('analytics', known.get('analytics')?.documents ?? 0)
     const perSecond = this.#rates(new Map([...handled, ...this.#events]))
-    const statuses = new Map((await this.#app.services.list()).map((status) => [status.service, status]))
     const services = SERVICES.map(({ name, instances }) => {
       const processes = this.#fleet.instances.filter(({ service }) => service === name)
-      const status = statuses.get(name)
+      const status = known.get(name)
       return {
         name,
         running: processes.filter(({ running, finished }) => running || finished).length,
@@ -96,7 +105,7 @@ export class Monitor {
         perSecond: perSecond(name),
         lag: settled && status !== undefined ? 0 : status?.lag,
         retrying: status?.retrying ?? 0,
-        parked: (status?.parked ?? 0) + (status?.waiting ?? 0),
+        parked: status?.parked ?? 0,
         done: name === 'order' ? share(this.invoices, this.#total ?? this.invoices) : settled ? 1 : doneOf(status),
       }
     })
@@ -107,6 +116,16 @@ export class Monitor {
       events: new Map(this.#events),
       perSecond: [...this.#events.keys()].reduce((sum, type) => sum + perSecond(type), 0),
       services,
+      page: await this.#page(),
+    }
+  }
+
+  async #page(): Promise<Page | undefined> {
+    try {
+      return await this.#app.query(ShopPage)
+    } catch (error) {
+      if (isHodisaError(error, 'view-building')) return undefined
+      throw error
     }
   }
 
@@ -128,6 +147,6 @@ function share(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole
 }
 
-function doneOf(status: ServiceStatus | undefined): number {
+function doneOf(status: Status | undefined): number {
   return status === undefined ? 0 : share(status.checkpoint, status.checkpoint + status.lag)
 }

@@ -1,8 +1,11 @@
 import type { App } from 'hodisa'
-import { OrderCreated, OrderReturned, ReceiptSent, StockAdjusted, StockReserved } from '../events.ts'
 import { deliveredReferences } from '../mail-provider.ts'
-import { formatPounds } from '../money.ts'
+import { formatPounds, totalOf } from '../money.ts'
+import { movesOf, type ProductMove } from '../moves.ts'
+import { compare, compareSums, sums } from './compare.ts'
 import type { Effects } from './effects.ts'
+import { readLog } from './log.ts'
+import { readViews } from './views.ts'
 
 /** What a run came to. `lost` and `duplicates` count effects that are missing and effects that are there once more than they should. */
 export interface Report {
@@ -19,44 +22,70 @@ export interface Report {
 }
 
 export interface Evidence {
-  readonly app: Pick<App, 'read'>
+  readonly app: Pick<App, 'read' | 'view'>
   readonly effects: Effects
   readonly receipts: string
-  /** Ids of the events that the source holds, as read without the shop. */
+  /** Numbers of the invoices that the source holds, as read without the shop. */
   readonly source: ReadonlySet<string>
   readonly kills: number
   readonly seconds: number
 }
 
-/** Counts what happened: what the source holds against the log, and the log against every effect of every service. */
+/** Counts what happened: what the source holds against the log, and the log against every effect of every service and every view. */
 export async function reportOn({ app, effects, receipts, source, kills, seconds }: Evidence): Promise<Report> {
   const log = await readLog(app)
+  const views = await readViews(app)
   const delivered = await deliveredReferences(receipts)
   const effectsOf = await effects.byService()
-  const created = log.ids(OrderCreated.type)
-  const returned = log.ids(OrderReturned.type)
-  const adjusted = log.ids(StockAdjusted.type)
-  const invoices = log.invoices(OrderCreated.type)
-  const recorded = new Set([...created, ...returned, ...adjusted])
+  const orders = log.orders.map(({ invoice }) => invoice)
+  const recorded = new Set(log.invoices.map(({ invoice }) => invoice))
 
   const findings = [
-    { lost: [...source].filter((id) => !recorded.has(id)).length, duplicates: 0 },
-    compare([...recorded], effectsOf('inventory')),
-    compare(created, effectsOf('email')),
-    compare(created, effectsOf('analytics')),
-    compare(log.ids(ReceiptSent.type), effectsOf('notification')),
-    compare(invoices, delivered),
-    compare(invoices, log.invoices(ReceiptSent.type)),
-    compare(invoices, log.invoices(StockReserved.type)),
+    { lost: [...source].filter((invoice) => !recorded.has(invoice)).length, duplicates: 0 },
+    compare(
+      [...recorded],
+      log.invoices.map(({ invoice }) => invoice),
+    ),
+    compare(log.ids('order.created'), effectsOf('email')),
+    compare(log.ids('receipt.sent'), effectsOf('notification')),
+    compare(orders, delivered),
+    compare(orders, log.about('receipt.sent')),
+    compare(orders, log.about('order.confirmed')),
+    compare(log.invoices.flatMap(movesOf).map(moveName), log.moves.map(moveName)),
+    compare(orders, views.finishedOrders),
+    compareSums(
+      sums(
+        log.orders,
+        ({ country }) => country,
+        () => 1,
+      ),
+      views.orders,
+    ),
+    compareSums(
+      sums(
+        log.orders,
+        ({ country }) => country,
+        ({ lines }) => totalOf(lines),
+      ),
+      views.revenue,
+    ),
+    compareSums(
+      sums(
+        log.moves,
+        ({ sku }) => sku,
+        ({ units }) => units,
+      ),
+      views.units,
+    ),
   ]
   return {
-    orders: created.length,
-    returns: returned.length,
-    adjustments: adjusted.length,
+    orders: orders.length,
+    returns: log.ids('order.returned').length,
+    adjustments: log.ids('stock.adjusted').length,
     receipts: delivered.length,
-    netUnits: await effects.netUnits(),
+    netUnits: [...views.units.values()].reduce((sum, units) => sum + units, 0),
     revenueByCountry: Object.fromEntries(
-      (await effects.revenue()).map(({ country, thousandths }) => [country, formatPounds(thousandths)]),
+      [...views.revenue].map(([country, thousandths]) => [country, formatPounds(thousandths)]),
     ),
     lost: findings.reduce((sum, { lost }) => sum + lost, 0),
     duplicates: findings.reduce((sum, { duplicates }) => sum + duplicates, 0),
@@ -65,31 +94,8 @@ export async function reportOn({ app, effects, receipts, source, kills, seconds 
   }
 }
 
-/** Each thing once: what is missing is lost, what is there again, or for no reason, is a duplicate. */
-export function compare(wanted: readonly string[], seen: readonly string[]): { lost: number; duplicates: number } {
-  const missing = new Set(wanted)
-  let duplicates = 0
-  for (const each of seen) {
-    if (!missing.delete(each)) duplicates++
-  }
-  return { lost: missing.size, duplicates }
-}
-
-/** Ids and invoices of the events of each type. */
-async function readLog(app: Pick<App, 'read'>) {
-  const ids = new Map<string, string[]>()
-  const invoices = new Map<string, string[]>()
-  for await (const { id, type, stream = '' } of app.read()) {
-    listOf(ids, type).push(id)
-    listOf(invoices, type).push(stream.slice(stream.indexOf('-') + 1))
-  }
-  return { ids: (type: string) => listOf(ids, type), invoices: (type: string) => listOf(invoices, type) }
-}
-
-function listOf(lists: Map<string, string[]>, name: string): string[] {
-  const list = lists.get(name) ?? []
-  lists.set(name, list)
-  return list
+function moveName({ sku, invoice, units }: ProductMove): string {
+  return `${units} of ${sku} for ${invoice}`
 }
 
 /** The report for people. */

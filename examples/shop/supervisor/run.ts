@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type App, hodisa } from 'hodisa'
-import { eventIdOf } from '../orders/event.ts'
 import { source } from '../orders/source.ts'
 import { seededRandom } from '../random.ts'
 import { receiptsFolder, shownPlace, storeAt } from '../store.ts'
@@ -53,7 +52,7 @@ async function runOn(app: App, store: string, options: Options, signals: Signals
   try {
     display.notify(`the store is ${shownPlace(store)}`)
     for (const { name } of SERVICES) if (name !== 'order' && !options.down.includes(name)) fleet.start(name)
-    const expected = await idsInSource(options)
+    const expected = await invoicesInSource(options)
     const monitor = new Monitor(app, fleet, effects, expected?.size)
     fleet.start('order', orderArguments(options, expected?.size))
 
@@ -108,13 +107,13 @@ async function makeChaos(
   if (options.chaos) await (options.once ? chaos(setup, () => monitor.progress) : endlessChaos(setup))
 }
 
-/** The ids of all events to come; undefined where they have no end. What cannot be read is for the order service to say. */
-async function idsInSource({ orders, count }: Options): Promise<ReadonlySet<string> | undefined> {
+/** The numbers of all invoices to come; undefined where they have no end. What cannot be read is for the order service to say. */
+async function invoicesInSource({ orders, count }: Options): Promise<ReadonlySet<string> | undefined> {
   if (orders === undefined && count === undefined) return undefined
-  const ids = new Set<string>()
+  const numbers = new Set<string>()
   const ignore = () => undefined
-  for await (const { invoice } of source({ file: orders, count }, ignore)) ids.add(eventIdOf(invoice))
-  return ids
+  for await (const { invoice } of source({ file: orders, count }, ignore)) numbers.add(invoice.invoice)
+  return numbers
 }
 
 function orderArguments({ orders, count, rate, chaos }: Options, total = 0): string[] {

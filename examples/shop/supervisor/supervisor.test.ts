@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../random.ts'
 import { chaos, killPlan, type Victim } from './chaos.ts'
+import { compare, compareSums } from './compare.ts'
 import type { Snapshot } from './monitor.ts'
 import { parseOptions } from './options.ts'
-import { compare } from './report.ts'
 import type { ServiceName } from './services.ts'
 import { summary, view } from './view.ts'
 
@@ -67,6 +67,20 @@ describe('the count of effects', () => {
     expect(compare(['a', 'b', 'c'], ['a', 'b', 'b', 'x'])).toEqual({ lost: 1, duplicates: 2 })
     expect(compare(['a', 'b'], ['b', 'a'])).toEqual({ lost: 0, duplicates: 0 })
   })
+
+  it('tells which sums are too small and which too large', () => {
+    const wanted = new Map([
+      ['EIRE', 3],
+      ['France', 5],
+      ['Japan', 1],
+    ])
+    const seen = new Map([
+      ['EIRE', 3],
+      ['France', 6],
+      ['Spain', 2],
+    ])
+    expect(compareSums(wanted, seen)).toEqual({ lost: 1, duplicates: 2 })
+  })
 })
 
 describe('the view', () => {
@@ -79,6 +93,20 @@ describe('the view', () => {
       ['order.returned', 163],
     ]),
     perSecond: 512,
+    page: {
+      revenue: [{ country: 'EIRE', orders: 2, thousandths: 1_234_500 }],
+      orders: [
+        {
+          invoice: '536365',
+          placedAt: '2010-12-01T08:26:00',
+          customer: '17850',
+          country: 'EIRE',
+          total: 34_555,
+          confirmed: true,
+          receiptSent: true,
+        },
+      ],
+    },
     services: [
       {
         name: 'order',
@@ -116,6 +144,8 @@ describe('the view', () => {
     expect(text).toContain('512 events/s')
     expect(text).toMatch(/order\.created\s+800/)
     expect(text).toMatch(/email\s+9\/10\s+700\s+90\s+40\s+3\s+1 {2}━{11}─/)
+    expect(text).toContain('EIRE £1234.50')
+    expect(text).toMatch(/17850\s+536365 £34\.555 ✓/)
     expect(text).not.toContain('\u001B')
   })
 

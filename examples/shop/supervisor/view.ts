@@ -1,3 +1,4 @@
+import { formatPounds } from '../money.ts'
 import type { ServiceLine, Snapshot } from './monitor.ts'
 import { bar, type Canvas, clock, count, type Line, type Piece, paint } from './paint.ts'
 
@@ -9,7 +10,7 @@ export function view(snapshot: Snapshot, title: string, canvas: Canvas): string[
     headline(snapshot),
   ]
   const foot: Line[] = [[], ...table(snapshot.services), [], [{ text: ' Ctrl-C stops everything', style: 'dim' }]]
-  const middle: Line[] = [[], ...flow(snapshot)]
+  const middle: Line[] = [[], ...flow(snapshot), ...views(snapshot)]
   const fits = head.length + middle.length + foot.length <= canvas.rows
   return [...head, ...(fits ? middle : []), ...foot].map((line) => paint(line, canvas))
 }
@@ -50,7 +51,7 @@ function flow({ events }: Snapshot): Line[] {
       ' ┬→ ',
       service('inventory'),
       ' ─→ ',
-      ...type('stock.reserved'),
+      ...type('order.confirmed'),
     ],
     [
       '       │',
@@ -65,6 +66,21 @@ function flow({ events }: Snapshot): Line[] {
     ['       │', ' '.repeat(23), '└→ ', service('analytics')],
     ['       ├ ', ...type('order.returned'), '─→ ', service('inventory')],
     ['       └ ', ...type('stock.adjusted'), '─→ ', service('inventory')],
+  ]
+}
+
+/** What a query of the views answers. */
+function views({ page }: Snapshot): Line[] {
+  if (page === undefined) return []
+  const [newest] = page.orders
+  const revenue = page.revenue.map(({ country, thousandths }) => `${country} £${formatPounds(thousandths)}`)
+  const orders = page.orders.map(
+    ({ invoice, total, receiptSent }) => ` ${invoice} £${formatPounds(total)}${receiptSent ? ' ✓' : ''}`,
+  )
+  return [
+    [],
+    [{ text: ' revenue      ', style: 'dim' }, revenue.join('   ')],
+    [{ text: ` ${newest?.customer ?? 'counter'}`.padEnd(13), style: 'dim' }, ...orders],
   ]
 }
 

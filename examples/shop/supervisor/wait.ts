@@ -1,26 +1,50 @@
 import { setTimeout } from 'node:timers/promises'
 import { type App, isHodisaError } from 'hodisa'
+import { OrderSummaries } from '../views/order-summary.ts'
+import { Revenue } from '../views/revenue.ts'
+import { Stock } from '../views/stock.ts'
 import type { Display } from './display.ts'
 import type { Monitor } from './monitor.ts'
 import { SERVICES } from './services.ts'
+import { statuses } from './statuses.ts'
 
 /** So often in a row nothing may have moved before waiting is given up. */
 const MOST_STILL_ROUNDS = 12
+const ROUND = '10s'
 
-/** Resolves when every service has finished everything. @throws {HodisaError} `timeout` when they stand still for two minutes. */
-export async function allSettled(app: Pick<App, 'settled' | 'services'>, signal: AbortSignal): Promise<void> {
-  const services = SERVICES.map(({ name }) => name).filter((name) => name !== 'order')
+type Settling = Pick<App, 'settled' | 'services' | 'projections' | 'view'>
+
+/**
+ * Resolves when every service has finished everything, and every view holds it.
+ *
+ * @throws {HodisaError} `timeout` when they stand still for two minutes
+ */
+export async function allSettled(app: Settling, signal: AbortSignal): Promise<void> {
   let progress = ''
   for (let still = 0; !signal.aborted; ) {
     try {
-      return await app.settled({ services, timeout: '10s' })
+      return await settledOnce(app)
     } catch (error) {
-      if (!isHodisaError(error, 'timeout') || still >= MOST_STILL_ROUNDS) throw error
+      const late = isHodisaError(error, 'timeout') || isHodisaError(error, 'view-building')
+      if (!late || still >= MOST_STILL_ROUNDS) throw error
     }
-    const now = (await app.services.list()).map(({ checkpoint }) => checkpoint).join()
+    const now = [...(await statuses(app)).values()].map(({ checkpoint }) => checkpoint).join()
     still = now === progress ? still + 1 : 0
     progress = now
   }
+}
+
+async function settledOnce(app: Settling): Promise<void> {
+  // By name: one that was down until now may not have begun yet.
+  const services = SERVICES.map(({ name }) => name).filter((name) => name !== 'order' && name !== 'analytics')
+  await app.settled({ services, timeout: ROUND })
+  await Promise.all([
+    app.view(OrderSummaries, { timeout: ROUND }).count(),
+    app.view(Revenue, { timeout: ROUND }).count(),
+    app.view(Stock, { timeout: ROUND }).count(),
+  ])
+  while ((await app.projections.list()).some(({ state }) => state === 'down')) await setTimeout(100)
+  await app.settled({ timeout: ROUND }) // the views too
 }
 
 export async function showUntil(signal: AbortSignal, monitor: Monitor, display: Display): Promise<void> {
