@@ -1,11 +1,13 @@
 /*
  * Runs the shop undisturbed and with processes killed, on SQLite and, where there is one, on PostgreSQL, with the orders of a file
- * or made-up ones, and holds the reports against each other: nothing lost, nothing twice, the same figures.
+ * or made-up ones, and holds the reports against each other and against the sums of what was read: nothing lost, nothing twice, the
+ * same figures.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { source } from '../examples/shop/orders/source.ts'
 import { findPostgres } from '../src/testing/postgres/index.ts'
 
 interface Report extends Record<string, unknown> {
@@ -29,6 +31,9 @@ if ('missing' in findPostgres({ ...process.env, HODISA_TEST_POSTGRES_URL: undefi
   others['on PostgreSQL, with kills'] = run(['--store', 'postgres', ...chaotic])
 }
 const problems = problemsOf('undisturbed', calm)
+if (!isDeepStrictEqual(await sumsOfSource(), { netUnits: calm.netUnits, revenueByCountry: calm.revenueByCountry })) {
+  problems.push('undisturbed: the figures are not the sums of the orders')
+}
 for (const [name, report] of Object.entries(others)) {
   problems.push(...problemsOf(name, report))
   if (name.includes('kills') && report.kills < 10) problems.push(`${name}: only ${report.kills} processes were killed`)
@@ -50,6 +55,26 @@ function run(flags: readonly string[]): Report {
 
 function problemsOf(name: string, { lost, duplicates }: Report): string[] {
   return lost === 0 && duplicates === 0 ? [] : [`${name}: ${lost} lost, ${duplicates} twice`]
+}
+
+/** The same figures, from nothing but the source. */
+async function sumsOfSource() {
+  let netUnits = 0
+  const revenue = new Map<string, bigint>()
+  for await (const { invoice } of source({ file: orders[1], count: 2_000 }, () => undefined)) {
+    const quantities = invoice.lines.map(({ quantity }) => quantity)
+    netUnits += quantities.reduce((sum, quantity) => sum + quantity, 0)
+    if (invoice.invoice.startsWith('C') || quantities.some((quantity) => quantity <= 0)) continue
+    for (const { quantity, price } of invoice.lines) {
+      revenue.set(invoice.country, (revenue.get(invoice.country) ?? 0n) + BigInt(quantity) * BigInt(price))
+    }
+  }
+  const pounds = (thousandths: bigint) =>
+    `${thousandths / 1000n}.${String(thousandths % 1000n)
+      .padStart(3, '0')
+      .replace(/0$/, '')}`
+  const revenueByCountry = Object.fromEntries([...revenue].map(([country, sum]) => [country, pounds(sum)]))
+  return { netUnits, revenueByCountry }
 }
 
 /** Everything but what may differ. */

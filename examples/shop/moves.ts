@@ -12,7 +12,7 @@ export function movesOf({ invoice, lines }: Invoice): readonly ProductMove[] {
   return [...units].map(([sku, units]) => ({ sku, invoice, units }))
 }
 
-/** What a command decides for each product, on the shelf it has. */
+/** What a command decides for each product, on the shelf it has: both are in the same order. */
 export function forEach<Shelf, Decision>(
   moves: readonly ProductMove[],
   shelves: readonly Shelf[],

@@ -26,12 +26,8 @@ export function compareSums(wanted: ReadonlyMap<string, number>, seen: ReadonlyM
 }
 
 /** Adds up amounts by name. */
-export function sums<Item>(
-  items: readonly Item[],
-  name: (item: Item) => string,
-  amount: (item: Item) => number,
-): ReadonlyMap<string, number> {
+export function sums(amounts: readonly (readonly [name: string, amount: number])[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
-  for (const item of items) found.set(name(item), (found.get(name(item)) ?? 0) + amount(item))
+  for (const [name, amount] of amounts) found.set(name, (found.get(name) ?? 0) + amount)
   return found
 }

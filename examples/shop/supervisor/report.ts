@@ -1,8 +1,8 @@
 import type { App } from 'hodisa'
 import { deliveredReferences } from '../mail-provider.ts'
-import { formatPounds, totalOf } from '../money.ts'
+import { formatPounds } from '../money.ts'
 import { movesOf, type ProductMove } from '../moves.ts'
-import { compare, compareSums, sums } from './compare.ts'
+import { compare, compareSums } from './compare.ts'
 import type { Effects } from './effects.ts'
 import { readLog } from './log.ts'
 import { readViews } from './views.ts'
@@ -38,14 +38,12 @@ export async function reportOn({ app, effects, receipts, source, kills, seconds 
   const delivered = await deliveredReferences(receipts)
   const effectsOf = await effects.byService()
   const orders = log.orders.map(({ invoice }) => invoice)
-  const recorded = new Set(log.invoices.map(({ invoice }) => invoice))
+  const invoices = log.invoices.map(({ invoice }) => invoice)
+  const recorded = new Set(invoices)
 
   const findings = [
     { lost: [...source].filter((invoice) => !recorded.has(invoice)).length, duplicates: 0 },
-    compare(
-      [...recorded],
-      log.invoices.map(({ invoice }) => invoice),
-    ),
+    compare([...recorded], invoices),
     compare(log.ids('order.created'), effectsOf('email')),
     compare(log.ids('receipt.sent'), effectsOf('notification')),
     compare(orders, delivered),
@@ -53,30 +51,9 @@ export async function reportOn({ app, effects, receipts, source, kills, seconds 
     compare(orders, log.about('order.confirmed')),
     compare(log.invoices.flatMap(movesOf).map(moveName), log.moves.map(moveName)),
     compare(orders, views.finishedOrders),
-    compareSums(
-      sums(
-        log.orders,
-        ({ country }) => country,
-        () => 1,
-      ),
-      views.orders,
-    ),
-    compareSums(
-      sums(
-        log.orders,
-        ({ country }) => country,
-        ({ lines }) => totalOf(lines),
-      ),
-      views.revenue,
-    ),
-    compareSums(
-      sums(
-        log.moves,
-        ({ sku }) => sku,
-        ({ units }) => units,
-      ),
-      views.units,
-    ),
+    compareSums(log.ordersByCountry, views.orders),
+    compareSums(log.revenueByCountry, views.revenue),
+    compareSums(log.unitsBySku, views.units),
   ]
   return {
     orders: orders.length,

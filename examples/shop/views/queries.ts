@@ -18,8 +18,8 @@ export const ShopPage = defineQuery('shop-page', {
     const revenue = await view(Revenue, soon).find({ orderBy: '-thousandths', limit: 3 })
     const summaries = view(OrderSummaries, soon)
     const newest = await summaries.find({ orderBy: '-placedAt', limit: 20 })
-    const customer = newest.documents.find((order) => order.customer !== null)?.customer ?? null
-    const orders = await summaries.find({ where: { customer }, orderBy: '-placedAt', limit: 3 })
-    return { revenue: revenue.documents, orders: orders.documents }
+    const customer = newest.documents.find((order) => order.customer !== null)?.customer
+    const orders = customer && (await summaries.find({ where: { customer }, orderBy: '-placedAt', limit: 3 }))
+    return { revenue: revenue.documents, orders: orders ? orders.documents : [] }
   },
 })
