@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { type CopyOptions, copyStore } from './copy-store.ts'
@@ -241,14 +242,20 @@ describe('a copy is refused', () => {
   test('in the end, where the source was written meanwhile; another copy goes on and takes that along', async () => {
     const [from, to] = [await newStore('sqlite'), await newStore('sqlite')]
     const source = await opened(from)
-    await source.append(append([anEvent(), anEvent()]))
-    let written: Promise<unknown> | undefined
+    await source.append(append([anEvent(), anEvent({ stream: 'thing-2' }), anEvent()]))
+    const writer = new Database(String((await source.describe?.())?.location))
+    onTestFinished(() => void writer.close())
+    writer.pragma('synchronous = full')
+    let written = false
+    // At once, so that it stands before the copy is compared.
     const onProgress: CopyOptions['onProgress'] = ({ phase }) => {
-      if (phase === 'streams') written ??= source.append(append(anEvent({ stream: 'thing-1' })))
+      if (phase !== 'streams' || written) return
+      written = true
+      writer.exec('begin immediate')
+      source.outbox(writer).append(append(anEvent({ stream: 'thing-1' })))
+      writer.exec('commit')
     }
-    await source.append(append(anEvent({ stream: 'thing-2' })))
     await expect(copy(from, to, { onProgress })).rejects.toMatchObject({ code: 'copy-differs' })
-    await written
     expect(await copy(from, to)).toMatchObject({ resumed: true, events: 4, streams: 2 })
   })
 
