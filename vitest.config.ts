@@ -7,7 +7,7 @@ export default defineConfig({
     // Tests of processes and leases mostly wait.
     maxWorkers: Math.max(4, availableParallelism()),
     // What hangs is ended; what is slow on a busy machine is not at fault.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 150_000,
+    hookTimeout: 150_000,
   },
 })

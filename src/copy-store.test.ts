@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { type CopyOptions, copyStore } from './copy-store.ts'
 import { until } from './delivery/fixtures/until.ts'
@@ -15,8 +15,6 @@ import { hostAt } from './store/conformance/suite.ts'
 import { written } from './store/fixtures/written-store.ts'
 import type { Store } from './store/port.ts'
 import { postgresPlace, withoutPostgres } from './testing/postgres/fixtures/place.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 type Engine = 'sqlite' | 'postgres'
 const PAIRS: readonly (readonly [from: Engine, to: Engine])[] = [

@@ -12,11 +12,10 @@ const [onServer, others] = [true, false].map((wanted) =>
 )
 
 // Each asserts what it shows.
-test.concurrent.for(others ?? [])('%s runs as it stands in the documents', { timeout: 120_000 }, (name) => run(name))
+test.concurrent.for(others ?? [])('%s runs as it stands in the documents', (name) => run(name))
 
 test.skipIf(withoutPostgres !== '').for(onServer ?? [])(
   `%s runs as it stands in the documents${withoutPostgres}`,
-  { timeout: 120_000 },
   async (name) => {
     const provided = inject('postgres')
     if ('missing' in provided) throw new Error(provided.missing)

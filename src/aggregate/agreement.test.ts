@@ -1,12 +1,11 @@
 /* However a state is come by, it is the same: from all events, from a snapshot, from what was at hand, over an upcaster. */
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { Bed, eachEngine } from '../delivery/fixtures/bed.ts'
 import { all } from '../delivery/fixtures/until.ts'
 import { type App, defineAggregate, defineEvent, reject, unchecked } from '../index.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 // As it was first: in euros.
 const PutInEuros = defineEvent('purse.put', { schema: unchecked<{ readonly euros: number }>() })

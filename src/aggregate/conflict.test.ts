@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
 import { type Decision, defineAggregate, reject } from '../index.ts'
 import { Account, Deposited, Withdrawn } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 /** An aggregate whose one command is given with it, and may wait for what it likes. */
 function racing<Input>(

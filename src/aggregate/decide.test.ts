@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure, until } from '../delivery/fixtures/until.ts'
 import { type App, reject } from '../index.ts'
@@ -6,7 +6,6 @@ import type { Store } from '../store/port.ts'
 import { Account, AccountClosed, Deposited, Withdrawn } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 function transfer(app: App, from: string, to: string, amount: number, id?: string) {
   return app.decide(

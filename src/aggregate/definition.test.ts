@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
 import { defineAggregate, defineEvent, dropped, type EventKind, splitInto, unchecked } from '../index.ts'
 import { Account, Deposited, Withdrawn } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 type Given = Parameters<typeof defineAggregate>[1]
 

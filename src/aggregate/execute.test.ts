@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure, until } from '../delivery/fixtures/until.ts'
@@ -6,7 +6,6 @@ import { defineAggregate, defineEvent, defineProjection } from '../index.ts'
 import { ACCOUNT_EVENTS, Account, accountWith, Deposited } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 const Decided = defineEvent('slow.decided')
 

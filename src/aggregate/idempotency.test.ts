@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { all, failure } from '../delivery/fixtures/until.ts'
@@ -7,7 +7,6 @@ import type { Store } from '../store/port.ts'
 import { Account, Deposited, Withdrawn } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 const DAY = 24 * 3_600_000
 

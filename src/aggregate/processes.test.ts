@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { Bed } from '../delivery/fixtures/bed.ts'
 import { until } from '../delivery/fixtures/until.ts'
 import { Account } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 const WORKER = fileURLToPath(new URL('./fixtures/racing-worker.ts', import.meta.url))
 
@@ -26,9 +25,7 @@ async function work(file: string, count: number): Promise<unknown> {
   return JSON.parse(output)
 }
 
-test('processes that race for one account lose nothing, and do twice what is asked twice once', {
-  timeout: 60_000,
-}, async () => {
+test('processes that race for one account lose nothing, and do twice what is asked twice once', async () => {
   const bed = new Bed('sqlite')
   const app = await bed.app()
   await app.execute(Account, 'b', 'open', { owner: 'ada' })

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Bed, eachEngine } from '../delivery/fixtures/bed.ts'
 import { until } from '../delivery/fixtures/until.ts'
 import { type AnyEventDefinition, type App, type Codec, defineAggregate, type HodisaOptions } from '../index.ts'
@@ -6,7 +6,6 @@ import type { Store } from '../store/port.ts'
 import { ACCOUNT_EVENTS, Account, accountWith, Deposited } from './fixtures/account.ts'
 
 // The machine may have other things to do.
-vi.setConfig({ testTimeout: 120_000 })
 
 const STREAM = 'account-a'
 

@@ -1,12 +1,11 @@
 import { once } from 'node:events'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { defineEvent, hodisa } from '../index.ts'
 import { describeOnPostgres, postgresPlace } from '../testing/postgres/fixtures/place.ts'
 import { hodisaCommand, inProcess, jsonLines, newStore, outcomeOf, start } from './fixtures/command.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 120_000 })
 
 const Noted = defineEvent('note.taken')
 
@@ -58,7 +57,7 @@ describeOnPostgres('moving house', () => {
         const last = await inProcess(['events', 'list', '--backwards', '--limit', '1', '--json', '--store', location])
         return jsonLines<{ position: number }>(last.out)[0]?.position ?? 0
       }
-      await expect.poll(placed, { timeout: 30_000, interval: 5 }).toBeGreaterThan(kill * 8_000)
+      await expect.poll(placed, { timeout: 60_000, interval: 5 }).toBeGreaterThan(kill * 8_000)
       child.kill('SIGKILL')
       await ended
     }

@@ -5,7 +5,6 @@ import { fakeTerminal, inProcess, jsonLines, newStore } from './fixtures/command
 import { run } from './run.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 30_000 })
 afterEach(() => vi.unstubAllEnvs())
 
 const Created = defineEvent('order.created')
@@ -30,9 +29,7 @@ async function shopWith(store: string, ...orders: { key: string; bad: boolean }[
   await app.start()
   for (const order of orders) await app.publish(Created({ ...order }, { key: order.key }))
   const bad = new Set(orders.filter((order) => order.bad).map(({ key }) => key)).size
-  await vi.waitFor(async () => expect(await app.deadLetters.list({ state: 'parked' })).toHaveLength(bad), {
-    timeout: 10_000,
-  })
+  await expect.poll(() => app.deadLetters.list({ state: 'parked' }), { timeout: 60_000 }).toHaveLength(bad)
   return { app: app as unknown as App, handled }
 }
 

@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { defineEvent, hodisa, type RecordedEvent } from '../index.ts'
 import { hodisaCommand, inProcess, jsonLines, newStore, outcomeOf, start } from './fixtures/command.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 const Noted = defineEvent('note.taken')
 

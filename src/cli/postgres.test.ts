@@ -1,5 +1,5 @@
 import { Client } from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { postgres } from '../engines/postgres/index.ts'
 import { defineEvent, hodisa, PermanentError, type RecordedEvent, type ServiceStatus } from '../index.ts'
 import { describeOnPostgres, type PostgresPlace, postgresPlace } from '../testing/postgres/fixtures/place.ts'
@@ -7,7 +7,6 @@ import { startPostgres } from '../testing/postgres/index.ts'
 import { hodisaCommand, inProcess, jsonLines } from './fixtures/command.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 const Created = defineEvent('order.created')
 
@@ -64,7 +63,7 @@ describeOnPostgres('the command on PostgreSQL', () => {
     })
     await app.start()
     await app.publish(Created({ number: 1 }))
-    await expect.poll(() => app.deadLetters.list()).toHaveLength(1)
+    await expect.poll(() => app.deadLetters.list(), { timeout: 60_000 }).toHaveLength(1)
     const store = ['--store', location]
     const listed = await inProcess(['dead', 'list', '--json', ...store])
     expect(jsonLines(listed.out)).toMatchObject([{ service: 'email', state: 'parked' }])

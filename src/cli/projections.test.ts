@@ -1,12 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { defineEvent, defineProjection, hodisa, type ProjectionStatus, unchecked } from '../index.ts'
 import { fakeTerminal, inProcess, jsonLines, newStore } from './fixtures/command.ts'
 import { run } from './run.ts'
-
-vi.setConfig({ testTimeout: 30_000 })
 
 const index = import.meta.resolve('../index.ts')
 

@@ -1,12 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { defineEvent, hodisa } from '../index.ts'
 import { hodisaCommand, inProcess, jsonLines, newStore } from './fixtures/command.ts'
-
-vi.setConfig({ testTimeout: 30_000 })
 
 const index = import.meta.resolve('../index.ts')
 const libraries = ['zod', 'arktype', 'valibot'].map((name) => [name, import.meta.resolve(name)] as const)

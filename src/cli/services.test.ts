@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { type App, defineEvent, hodisa, type ServiceStatus } from '../index.ts'
 import { fakeTerminal, inProcess, jsonLines, newStore } from './fixtures/command.ts'
 import { run } from './run.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 const Created = defineEvent('order.created')
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { sqlite } from '../engines/sqlite/index.ts'
 import { defineEvent, hodisa, type RecordedEvent } from '../index.ts'
 import { fakeTerminal, hodisaCommand, jsonLines, newStore } from './fixtures/command.ts'
@@ -7,7 +7,6 @@ import { run } from './run.ts'
 import { treeOf } from './trace.ts'
 
 // Processes are slow to start on a machine that is busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 const Ordered = defineEvent('order.created')
 const Paid = defineEvent('payment.taken')

@@ -72,7 +72,7 @@ describe('instances of a service', () => {
       await publish(200)
       await publisher.settled()
       watch.expectAll(published)
-    }, 30_000)
+    })
 
     test('that stop let what runs finish, start nothing more, and hand over at once', async () => {
       const place = bed()
@@ -208,7 +208,7 @@ describe('instances of different age', () => {
       await young.publish([V2({ first: 'b' }), New({ first: 'b' }), V2({ first: 'c' })])
       await young.settled({ timeout: '15s' })
       expect(got).toEqual(['old a', 'young b', 'young sold b', 'young c'])
-    }, 20_000)
+    })
 
     test('what nobody can handle yet waits, while other keys go on', async () => {
       const place = bed()
@@ -256,6 +256,6 @@ describe('instances of different age', () => {
       })
       await old.settled()
       expect(got).toEqual(['c'])
-    }, 20_000)
+    })
   })
 })

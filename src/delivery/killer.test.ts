@@ -30,7 +30,7 @@ eachSharedEngine((open) => {
       await app.stop()
       await store.dispose()
     }
-  }, 120_000)
+  })
 })
 
 /** Starts the worker, and starts it again whenever it has died. */

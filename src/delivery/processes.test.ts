@@ -95,7 +95,7 @@ eachSharedEngine((open) => {
       expect(new Set((await effects()).map(({ pid }) => pid)).size).toBeGreaterThan(1)
       for (const worker of started) await worker.end('SIGTERM')
       expect((await app.services.list())[0]?.instances).toEqual([])
-    }, 90_000)
+    })
 
     test('loses nothing and repeats no effect when processes are killed at work', async () => {
       await start(3)
@@ -116,7 +116,7 @@ eachSharedEngine((open) => {
       // Each death is told once, whoever noticed it. A busy machine may make a third look dead.
       expect(lost.length).toBeGreaterThanOrEqual(2)
       expect(new Set(lost).size).toBe(lost.length)
-    }, 90_000)
+    })
 
     test('refuses the commit of a process that was frozen past its lease, and aborts its signal', async () => {
       const [frozen] = await start(1)
@@ -136,7 +136,7 @@ eachSharedEngine((open) => {
       expect(['lease-lost', 'context-dead']).toContain(refused.code)
       await app.settled({ timeout: '30s' })
       expect(await effects()).toMatchObject([{ key: 'a', number: 0, pid: other?.child.pid }])
-    }, 90_000)
+    })
 
     test('hands over at once on a graceful stop, with nothing handled twice', async () => {
       const [leaving] = await start(2)
@@ -147,6 +147,6 @@ eachSharedEngine((open) => {
       await expectOnceAndInOrder(400)
       const begun = workers.flatMap(({ lines }) => lines.filter((line) => 'begins' in line).map((line) => line.begins))
       expect(begun.length).toBe(400)
-    }, 90_000)
+    })
   })
 })

@@ -170,7 +170,7 @@ describe('a failing event', () => {
       })
       await app.settled()
       expect(got.size).toBe(400)
-    }, 30_000)
+    })
   })
 })
 
@@ -198,7 +198,7 @@ describe('an outage', () => {
       await app.settled()
       expect(got.size).toBe(200)
       expect(await app.deadLetters.list()).toEqual([])
-    }, 30_000)
+    })
 
     test('ends for an event when its patience has', async () => {
       const app = await bed().app({ events: EVENTS })
@@ -272,7 +272,7 @@ describe('a store that fails', () => {
       const answers = new Set<unknown>()
       for await (const event of app.read({ types: 'test.answered' })) answers.add(event.data)
       expect(answers.size).toBe(40)
-    }, 30_000)
+    })
 
     test('that refuses a commit does not lose the event', async () => {
       let refusals = 2

@@ -184,7 +184,7 @@ describe('an event that an upcaster splits', () => {
       await again.start()
       await until(() => got.includes('paid 6'))
       expect(alone).toEqual([])
-    }, 20_000)
+    })
 
     test('into what is not defined, or what its schema refuses, is parked and says so', async () => {
       const place = bed()

@@ -31,7 +31,7 @@ eachEngine((bed, engine) => {
     const seed = SEED === undefined ? base + run * 7919 : base
     test(`nothing is lost, repeated or out of order in a random history (seed ${seed})`, async () => {
       await new History(bed(), engine, seed).run()
-    }, 120_000)
+    })
   })
 })
 

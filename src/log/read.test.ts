@@ -49,7 +49,7 @@ describe('reading', () => {
         }),
         { numRuns: 150 },
       )
-    }, 30_000)
+    })
 
     test('goes page by page without gap or repetition', async () => {
       const app = await bed().app({ events: EVENTS })

@@ -1,12 +1,11 @@
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import type { App, Projection } from '../index.ts'
 import { foldSales, histories, type Sale, sales } from './fixtures/histories.ts'
 import { ORDER_EVENTS } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 eachEngine((bed, engine) => {
   test('an inline, an asynchronous and a plain fold agree on any history', async () => {

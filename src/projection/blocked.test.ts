@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Bed, eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
 import {
@@ -12,7 +12,6 @@ import {
 import { created, ORDER_EVENTS, OrderCreated, type Summary } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 /** Fails at the order with this total, for good or as long as `failing` says. */
 function failingAt(total: number, failing: { now: boolean } = { now: true }, permanent = true) {

@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure } from '../delivery/fixtures/until.ts'
 import { defineProjection } from '../index.ts'
 import { created, ORDER_EVENTS, OrderCancelled, OrderCreated, orderSummary } from './fixtures/orders.ts'
 
 // Writers wait for each other, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 eachEngine((bed) => {
   test('an inline projection is written with whatever records its events', async () => {

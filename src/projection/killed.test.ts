@@ -2,14 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { eachSharedEngine, type SharedStore } from '../delivery/fixtures/shared-store.ts'
 import { type App, hodisa } from '../index.ts'
 import { Random } from '../testing/random.ts'
 import { Ticked, tally } from './fixtures/kill-worker.ts'
 
 // Processes are slow to start on a machine that is busy, and a killed one's share is taken over after its lease.
-vi.setConfig({ testTimeout: 120_000 })
 
 const WORKER = fileURLToPath(new URL('./fixtures/kill-worker.ts', import.meta.url))
 

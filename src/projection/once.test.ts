@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure } from '../delivery/fixtures/until.ts'
 import { type App, defineProjection, type Receipt } from '../index.ts'
@@ -6,7 +6,6 @@ import type { Store } from '../store/port.ts'
 import { created, ORDER_EVENTS, OrderCreated } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 interface Count {
   readonly count: number

@@ -1,10 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
 import { type App, defineEvent, defineProjection, splitInto, unchecked } from '../index.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 /** Of an order, about a product: other keys than that of the stream. */
 const ItemSold = defineEvent('item.sold', {

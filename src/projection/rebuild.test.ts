@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { withFaults } from '../delivery/fixtures/faults.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
@@ -18,7 +18,6 @@ function orders(count: number, first = 0) {
 }
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 eachEngine((bed) => {
   test('a rebuilt view is what the corrected handlers make of the log; the old one stands until then', async () => {

@@ -1,10 +1,9 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure } from '../delivery/fixtures/until.ts'
 import { type App, defineEvent, defineProjection, unchecked } from '../index.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 const schema = unchecked<{ readonly n: number }>()
 const OrderPlaced = defineEvent('order.placed', { schema })

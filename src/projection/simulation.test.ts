@@ -101,4 +101,4 @@ async function operate(
 
 test('views come out right whatever happens to the processes that build them', async () => {
   for (let seed = 1; seed <= 60; seed++) await simulate(scenario(seed))
-}, 120_000)
+})

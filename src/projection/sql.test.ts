@@ -1,11 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type EngineName, eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure, until } from '../delivery/fixtures/until.ts'
 import { type App, defineProjection } from '../index.ts'
 import { created, ORDER_EVENTS, OrderCreated } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 /** Keeps a table of its own beside its documents; fails at the order with this total, after it has written. */
 function sums(options: { readonly inline: boolean; readonly failAt?: () => number }) {

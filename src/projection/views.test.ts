@@ -1,12 +1,11 @@
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { eachEngine } from '../delivery/fixtures/bed.ts'
 import { failure } from '../delivery/fixtures/until.ts'
 import { type App, defineEvent, defineProjection, type FindOptions, unchecked, type View } from '../index.ts'
 import { created, ORDER_EVENTS, OrderCreated, orderSummary } from './fixtures/orders.ts'
 
 // Much is written, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 })
 
 interface Item {
   readonly kind: string

@@ -173,5 +173,5 @@ describe.each(Object.entries(engines))('on %s', (_, open) => {
       ),
       { numRuns: 60 },
     )
-  }, 60_000)
+  })
 })

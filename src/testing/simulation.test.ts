@@ -27,7 +27,7 @@ test('the same seed makes the same run', async () => {
   const [one, other] = [await simulate(simulatedWork(7)), await simulate(simulatedWork(7))]
   expect(one.trace.length).toBeGreaterThan(100)
   expect(other.trace).toEqual(one.trace)
-}, 60_000)
+})
 
 const Noted = defineEvent('test.noted', { schema: unchecked<{ readonly n: number }>() })
 
@@ -56,11 +56,11 @@ function twenty(handler: (n: number, sleep: (ms: number) => Promise<void>) => Pr
 
 test('a sound app passes, in virtual time only', async () => {
   const begun = performance.now()
-  const { time, runs } = await simulate({ ...twenty((_, sleep) => sleep(500)), runs: 3 })
+  const { time, runs } = await simulate({ ...twenty((_, sleep) => sleep(2_000)), runs: 3 })
   expect(runs).toBe(3)
-  expect(time).toBeGreaterThan(30_000)
-  expect(performance.now() - begun).toBeLessThan(20_000)
-}, 60_000)
+  expect(time).toBeGreaterThan(120_000)
+  expect(performance.now() - begun).toBeLessThan(time)
+})
 
 test('a handler that never ends is told, with the seed', async () => {
   const never = twenty((n) => (n === 7 ? new Promise(() => undefined) : undefined))
@@ -68,9 +68,9 @@ test('a handler that never ends is told, with the seed', async () => {
   expect(failed).toBeInstanceOf(SimulationFailed)
   expect(failed.seed).toBe(1)
   expect(failed.message).toContain('not settled')
-}, 60_000)
+})
 
 test('an error of work or check fails the run', async () => {
   const check = () => Promise.reject(new Error('not what was hoped for'))
   await expect(simulate({ ...twenty(() => undefined), check })).rejects.toThrow(/seed 1: not what was hoped for/)
-}, 60_000)
+})

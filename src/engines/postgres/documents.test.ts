@@ -189,7 +189,7 @@ describeOnPostgres('documents in a transaction on PostgreSQL', () => {
     await Promise.all(Array.from({ length: 8 }, (_, number) => lane(number)))
     const expected = [...counts].map(([, count]) => `${count}`)
     expect(await dataOf(one, ...counts.keys())).toEqual(expected)
-  }, 30_000)
+  })
 
   test('of the user are written by an outbox on any connection, and conditions hold there', async () => {
     const { one, other, client } = await documentStores()

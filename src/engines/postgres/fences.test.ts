@@ -140,5 +140,5 @@ describeOnPostgres('fences on PostgreSQL', () => {
     })
     await Promise.all(workers)
     expect(outcomes).toEqual([])
-  }, 60_000)
+  })
 })

@@ -50,7 +50,7 @@ describeOnPostgres('pages of the log', () => {
         expect(before).toBeLessThan(4 * MIB)
       }
     }
-  }, 60_000)
+  })
 
   test('of a key with very many events are found in the log itself', async () => {
     const database = await emptyDatabase()
@@ -72,7 +72,7 @@ describeOnPostgres('pages of the log', () => {
         expect(found.map(({ position }) => position)).toEqual(expected.map(({ position }) => position))
       }
     }
-  }, 60_000)
+  })
 
   test('of a log whose beginning has expired begin where there is something', async () => {
     const database = await emptyDatabase()

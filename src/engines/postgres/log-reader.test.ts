@@ -146,5 +146,5 @@ describeOnPostgres('the reader of the log', () => {
       }),
       { numRuns: 25 },
     )
-  }, 60_000)
+  })
 })

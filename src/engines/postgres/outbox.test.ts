@@ -6,7 +6,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import knex from 'knex'
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { Client, Pool } from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { type App, defineEvent, hodisa } from '../../index.ts'
 import { anEvent, append } from '../../store/conformance/events.ts'
@@ -14,8 +14,6 @@ import { hostAt } from '../../store/conformance/suite.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { startPostgres } from '../../testing/postgres/index.ts'
 import { postgres } from './index.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const Placed = defineEvent('order.placed', { schema: z.object({ number: z.number() }) })
 
@@ -377,5 +375,5 @@ describeOnPostgres('an outbox on PostgreSQL', () => {
       for (const client of clients) client.release()
     }
     expect(await store.head()).toBe(4)
-  }, 10_000)
+  })
 })

@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Client } from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { type AnyEventDefinition, defineEvent, hodisa, type Logger, PermanentError } from '../../index.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { postgres } from './index.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const Created = defineEvent('order.created')
 const Sent = defineEvent('receipt.sent')
@@ -74,7 +72,7 @@ describeOnPostgres('a user with no more rights than the documents say', () => {
     await client.query('begin')
     await app.outbox(client).publish(Created({ number: 3 }))
     await client.query('commit')
-    await expect.poll(() => app.deadLetters.list()).toHaveLength(1)
+    await expect.poll(() => app.deadLetters.list(), { timeout: 60_000 }).toHaveLength(1)
     failing = false
     await app.deadLetters.redrive({ service: 'email' })
     await app.settled()

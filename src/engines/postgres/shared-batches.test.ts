@@ -1,5 +1,5 @@
 import { Client, Pool } from 'pg'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { failure, until } from '../../delivery/fixtures/until.ts'
 import { anEvent, append, expecting, identified } from '../../store/conformance/index.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
@@ -7,8 +7,6 @@ import type { AppendRequest } from '../../store/events.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { describeOnOwnServer, ownServer } from './fixtures/own-server.ts'
 import { type PostgresPool, postgres } from './index.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 async function opened() {
   const { url, schema, dispose } = await postgresPlace()

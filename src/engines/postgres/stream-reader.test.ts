@@ -63,7 +63,7 @@ describeOnPostgres('the reader of streams', () => {
       }),
       { numRuns: 25 },
     )
-  }, 60_000)
+  })
 
   test('knows the revision of a stream, and nothing of one that never was', async () => {
     const database = await emptyDatabase()

@@ -28,8 +28,8 @@ export async function openForWriting(patience: Patience, durability: StoreHost['
   assertUsable(file)
   const connection = connect(file, {})
   try {
-    assertVersion(connection, file)
-    // Turning a new file into WAL takes an exclusive lock for a moment.
+    // Whoever opened the file before may hold all of it for a moment, and so does turning a new one into WAL.
+    await whenFree(patience, () => assertVersion(connection, file))
     const mode = await whenFree(patience, () => connection.pragma('journal_mode = wal', { simple: true }))
     if (mode !== 'wal') {
       throw new HodisaError('store-unavailable', `store ${file}: this file system cannot hold a write-ahead log`, {

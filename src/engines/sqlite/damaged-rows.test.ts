@@ -70,7 +70,7 @@ test('damaged state of a service is a typed error that names the column', async 
     }),
     { numRuns: 10 },
   )
-}, 60_000)
+})
 
 function isJson(text: string): boolean {
   try {

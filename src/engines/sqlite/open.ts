@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { HodisaError } from '../../errors.ts'
 import { type Duration, milliseconds } from '../../event/duration.ts'
 import type { StoreHost } from '../../store/port.ts'
-import { type Connection, openForReading, openForWriting, type Patience } from './connection.ts'
+import { type Connection, openForReading, openForWriting, type Patience, whenFree } from './connection.ts'
 import { mapError } from './errors.ts'
 import { migrate } from './migrate.ts'
 import { SqliteStore } from './store.ts'
@@ -32,7 +32,8 @@ export async function openStore(
     tune?.(connection)
     await migrate(connection, patience)
     reading = openForReading(path)
-    return new SqliteStore(connection, reading, host, patience)
+    const readable = reading
+    return await whenFree(patience, () => new SqliteStore(connection, readable, host, patience))
   } catch (error) {
     reading?.close()
     connection.close()

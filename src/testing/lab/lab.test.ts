@@ -8,7 +8,7 @@ import { makePlan } from './plan.ts'
 import { figuresOf, summary } from './report.ts'
 
 describe('the laboratory', () => {
-  test('finds no broken promise in a short run, and leaves nothing behind', { timeout: 120_000 }, async () => {
+  test('finds no broken promise in a short run, and leaves nothing behind', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hodisa-lab-test-'))
     vi.stubEnv('TMPDIR', folder)
     onTestFinished(() => {

@@ -12,7 +12,7 @@ import { type PostgresServer, type PostgresServerOptions, startPostgres } from '
 const found = findPostgres({ ...process.env, HODISA_TEST_POSTGRES_URL: undefined })
 const why = 'missing' in found ? ` (skipped: ${found.missing})` : ''
 
-describe.skipIf(why !== '')(`a PostgreSQL server of its own${why}`, { timeout: 60_000 }, () => {
+describe.skipIf(why !== '')(`a PostgreSQL server of its own${why}`, () => {
   test('runs, makes databases and takes them away, and leaves nothing when it is stopped', async () => {
     const server = await startPostgres({ fsync: false })
     const database = await server.createDatabase()
