@@ -1,8 +1,8 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
+import { deepFreeze } from '../event/frozen.ts'
 import { assertFunction, assertObject, invalidOption } from '../event/input.ts'
 import { assertCategory } from '../event/names.ts'
-import { deepFreeze } from './frozen.ts'
 import type { Rejection } from './rejection.ts'
 import type { AggregateEventOf, NewEventOf } from './types.ts'
 

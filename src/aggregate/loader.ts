@@ -1,9 +1,9 @@
+import { deepFreeze } from '../event/frozen.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { Decoder } from '../log/decode.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Store } from '../store/port.ts'
 import type { BoundAggregate, Standing } from './bound.ts'
-import { deepFreeze } from './frozen.ts'
 import type { Snapshots } from './snapshots.ts'
 import type { AggregateEvent } from './types.ts'
 

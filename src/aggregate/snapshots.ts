@@ -1,11 +1,11 @@
 import { isHodisaError } from '../errors.ts'
+import { deepFreeze } from '../event/frozen.ts'
 import { toJson } from '../event/json.ts'
 import type { Codec, CodecSubject } from '../log/codec.ts'
 import type { DocumentWrite } from '../store/documents.ts'
 import type { Logger, Store } from '../store/port.ts'
 import type { BoundAggregate, Standing } from './bound.ts'
 import type { Collections } from './collections.ts'
-import { deepFreeze } from './frozen.ts'
 import { seal, unseal } from './sealed.ts'
 
 const COLLECTION = 'hodisa.snapshots'

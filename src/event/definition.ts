@@ -66,7 +66,8 @@ export type InputOf<Definition> = Definition extends EventDefinition<string, inf
 export type DataOf<Definition> = Definition extends EventDefinition<string, infer _, infer Output> ? Output : never
 
 const OWN = 'hodisa'
-const KINDS: readonly EventKind[] = ['domain', 'system', 'integration']
+/** In the order of the numbers that stores keep for them. */
+export const KINDS: readonly EventKind[] = ['domain', 'system', 'integration']
 
 /**
  * Defines an event type.

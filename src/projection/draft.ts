@@ -1,7 +1,7 @@
 import { HodisaError } from '../errors.ts'
+import { deepFreeze } from '../event/frozen.ts'
 import type { SqlTag } from '../store/port.ts'
 import type { Document } from './definition.ts'
-import { frozen } from './frozen.ts'
 import type { ViewWriter } from './types.ts'
 
 /** Reads documents that exist, by id. */
@@ -86,7 +86,7 @@ export class Draft implements ViewWriter<Document> {
     else {
       this.#unknown.delete(id)
       slot.known = true
-      slot.value = frozen(document)
+      slot.value = deepFreeze(document)
       slot.dirty = true
     }
   }
@@ -105,7 +105,7 @@ export class Draft implements ViewWriter<Document> {
       for (const id of ids) {
         const slot = this.#slot(id)
         slot.known = true
-        slot.value = frozen(found.get(id))
+        slot.value = deepFreeze(found.get(id))
         const { waiting } = slot
         slot.waiting = []
         for (const change of waiting) apply(slot, change)
@@ -130,7 +130,7 @@ export class Draft implements ViewWriter<Document> {
 function apply(slot: Slot, change: Change): void {
   const value = change(slot.value)
   if (value === slot.value) return
-  slot.value = frozen(value)
+  slot.value = deepFreeze(value)
   slot.dirty = true
 }
 

@@ -1,4 +1,5 @@
 import { HodisaError } from '../../errors.ts'
+import { kindNumber } from '../../store/event-row.ts'
 import type { AppendRequest, PlannedEvent, Receipt } from '../../store/events.ts'
 import {
   type AppendPlan,
@@ -7,7 +8,6 @@ import {
   planAppend,
   type StreamHead,
 } from '../../store/plan-append.ts'
-import { kindNumber } from './kinds.ts'
 import { streamName } from './stream-heads.ts'
 import { encodeToken } from './token.ts'
 

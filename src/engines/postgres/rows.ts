@@ -1,7 +1,6 @@
-import type { StoredEvent } from '../../store/events.ts'
-import { kindOf } from './kinds.ts'
+import type { EventColumns, EventRow } from '../../store/event-row.ts'
 
-/** Of an event `e` and the row `l` of its batch in the log, in the order {@link EventRow} has. */
+/** Of an event `e` and the row `l` of its batch in the log, in the order that an `EventRow` has. */
 export const EVENT_COLUMNS = columns('e.data', 'e.metadata')
 
 /** Null for the data and metadata of an event that has more bytes of them than a parameter says. */
@@ -17,35 +16,10 @@ function columns(data: string, metadata: string): string {
     e.expires_at`
 }
 
-type Columns<Position, Data> = [
-  position: Position,
-  id: string,
-  type: string,
-  version: number,
-  kind: number,
-  timestamp: number,
-  recordedAt: number,
-  bucket: number,
-  stream: string | null,
-  revision: number | null,
-  key: string | null,
-  source: string,
-  correlationId: string | null,
-  causationId: string | null,
-  data: Data,
-  metadata: string | null,
-  tenant: string | null,
-  subject: string | null,
-  tags: string | null,
-  encoding: string | null,
-  expiresAt: number | null,
-]
-
-export type EventRow = Columns<number, string>
 /** Of {@link boundedColumns}. */
-export type BoundedRow = Columns<number, string | null>
+export type BoundedRow = EventColumns<number, string | null>
 /** Where the event may have no place in the log yet. */
-export type LooseRow = Columns<number | null, string>
+export type LooseRow = EventColumns<number | null, string>
 
 export function isPlaced(row: LooseRow): row is EventRow {
   return row[0] !== null
@@ -56,35 +30,8 @@ export function isWhole(row: BoundedRow): row is EventRow {
 }
 
 export function fill(row: BoundedRow, data: string, metadata: string | null): EventRow {
-  const filled: Columns<number, string | null> = row
+  const filled: EventColumns<number, string | null> = row
   filled[14] = data
   filled[15] = metadata
   return filled as EventRow
-}
-
-/** By index, not by destructuring: this is the hottest loop of reading. */
-export function toEvent(row: EventRow): StoredEvent {
-  return {
-    position: row[0],
-    id: row[1],
-    type: row[2],
-    version: row[3],
-    kind: kindOf(row[4]),
-    timestamp: row[5],
-    recordedAt: row[6],
-    bucket: row[7],
-    stream: row[8],
-    revision: row[9],
-    key: row[10],
-    source: row[11],
-    correlationId: row[12] ?? row[1],
-    causationId: row[13],
-    data: row[14],
-    metadata: row[15],
-    tenant: row[16],
-    subject: row[17],
-    tags: row[18],
-    encoding: row[19],
-    expiresAt: row[20],
-  }
 }

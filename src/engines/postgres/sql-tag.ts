@@ -1,11 +1,11 @@
 import { HodisaError } from '../../errors.ts'
-import type { SqlRows } from '../../store/port.ts'
+import { assertInside, rowsOf, type SqlRows, withoutComments } from '../../store/sql.ts'
 import type { Session } from './database.ts'
 import type { PgQuery } from './driver.ts'
 import { mapError, stateOf } from './errors.ts'
 
-const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)+/
 const REFUSED = /^(begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction|listen|unlisten)\b/i
+const READ = /^(select|values|show|explain)\b/i
 
 /** As `pg` gives them, but whole numbers of 64 bits as numbers where they are safe: the same code runs on SQLite. */
 async function userTypes(): Promise<PgQuery['types']> {
@@ -30,12 +30,7 @@ export class SqlRunner {
 
   async run<Row>(session: Session, parts: TemplateStringsArray, values: readonly unknown[]): Promise<SqlRows<Row>> {
     const text = parts.reduce((sql, part, index) => `${sql}$${index}${part}`)
-    const refused = REFUSED.exec(text.replace(COMMENTS, ''))
-    if (refused !== null) {
-      throw new HodisaError('invalid-option', `tx.sql does not take ${refused[1]}: the transaction is the store's`, {
-        statement: text.slice(0, 200),
-      })
-    }
+    assertInside(text, REFUSED)
     const wrong = values.findIndex(
       (value) => value === undefined || typeof value === 'function' || typeof value === 'symbol',
     )
@@ -52,16 +47,12 @@ export class SqlRunner {
     const types = await this.#types
     try {
       const { rows, rowCount } = await session.raw({ text, values, ...(types !== undefined && { types }) })
-      return Object.defineProperty(rows, 'affected', { value: isRead(text) ? 0 : (rowCount ?? 0) }) as SqlRows<Row>
+      return rowsOf(rows as Row[], READ.test(withoutComments(text)) ? 0 : (rowCount ?? 0))
     } catch (error) {
       if (stateOf(error) === '25P02') throw transactionFailed(error)
       throw mapError(error, this.#where)
     }
   }
-}
-
-function isRead(text: string): boolean {
-  return /^(select|values|show|explain)\b/i.test(text.replace(COMMENTS, ''))
 }
 
 export function transactionFailed(cause?: unknown): HodisaError {

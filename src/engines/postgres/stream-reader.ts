@@ -1,10 +1,11 @@
+import { toEvent } from '../../store/event-row.ts'
 import type { StoredEvent } from '../../store/events.ts'
 import type { StreamQuery } from '../../store/port.ts'
 import type { Database } from './database.ts'
 import { isStorable } from './log-filter.ts'
 import { PLACE } from './log-reader.sql.ts'
 import type { Scale } from './log-reader-scale.ts'
-import { EVENT_COLUMNS, isPlaced, type LooseRow, toEvent } from './rows.ts'
+import { EVENT_COLUMNS, isPlaced, type LooseRow } from './rows.ts'
 
 /** What was found, and whether there was more without a position yet. */
 export interface Found {

@@ -1,11 +1,11 @@
 import { HodisaError } from '../../errors.ts'
 import type { DocumentWrite } from '../../store/documents.ts'
+import { kindNumber } from '../../store/event-row.ts'
 import type { StoredEvent } from '../../store/events.ts'
 import { columnsOf, TRANSFERRED, type Transfer, type TransferRow, type TransferTable } from '../../store/transfer.ts'
 import { Collections, columnOf, tableName } from './collections.ts'
 import type { Database, Session } from './database.ts'
 import { LOCK_NAMESPACE } from './functions.sql.ts'
-import { kindNumber } from './kinds.ts'
 import { inTransaction } from './transaction.ts'
 import { type Run, runsOf } from './transfer-runs.ts'
 

@@ -1,12 +1,10 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
+import { Hints } from '../../store/hints.ts'
 import type { Hint, StoreHost } from '../../store/port.ts'
 import type { Database, Session } from './database.ts'
 import type { PgClient } from './driver.ts'
 import type { Held, HeldListener } from './held.ts'
 import type { Sequencer, Tick } from './sequencer.ts'
-
-type Listener = (hint: Hint) => void
 
 /** Ms between looks while notifications arrive. */
 const POLL = 1_000
@@ -37,7 +35,7 @@ export class Watcher implements HeldListener {
   readonly #sequencer: Sequencer
   readonly #database: Database
   readonly #heard: (tick: Tick) => void
-  readonly #listeners = new Set<Listener>()
+  readonly #hints: Hints
   readonly #echo = `echo ${randomUUID()}`
   #control: Held | undefined
   #endTrial: ((arrived: boolean | undefined) => void) | undefined
@@ -51,10 +49,10 @@ export class Watcher implements HeldListener {
   #looking = false
   #again = false
   #cancel: (() => void) | undefined
-  #pending: { head: boolean; groups: boolean } | undefined
 
   constructor(host: Pick<StoreHost, 'clock' | 'logger'>, { channel, sequencer, database, heard }: WatcherSetup) {
     this.#host = host
+    this.#hints = new Hints(host.logger, () => this.#seenHead)
     this.#channel = channel
     this.#sequencer = sequencer
     this.#database = database
@@ -66,10 +64,8 @@ export class Watcher implements HeldListener {
     return this.#listening
   }
 
-  watch(listener: Listener, control: Held): () => void {
-    const inContext = AsyncLocalStorage.snapshot()
-    const own: Listener = (hint) => inContext(listener, hint)
-    this.#listeners.add(own)
+  watch(listener: (hint: Hint) => void, control: Held): () => void {
+    const remove = this.#hints.add(listener)
     this.#control = control
     if (this.#cancel === undefined) {
       this.#changedAt = this.#host.clock.monotonic()
@@ -77,13 +73,13 @@ export class Watcher implements HeldListener {
       this.#later(0)
     }
     return () => {
-      this.#listeners.delete(own)
-      if (this.#listeners.size === 0) this.stop()
+      remove()
+      if (!this.#hints.awaited) this.stop()
     }
   }
 
   stop(): void {
-    this.#listeners.clear()
+    this.#hints.clear()
     this.#cancel?.()
     this.#cancel = undefined
     this.#trial += 1
@@ -93,7 +89,7 @@ export class Watcher implements HeldListener {
   /** The log ends lower than it did. */
   fellBehind(head: number): void {
     this.#seenHead = head
-    for (const listener of [...this.#listeners]) this.#tell(listener, { head, groups: true, behind: true })
+    this.#hints.tell({ head, groups: true, behind: true })
   }
 
   /** A tick of this process. */
@@ -101,7 +97,7 @@ export class Watcher implements HeldListener {
     if (head <= this.#seenHead) return
     this.#seenHead = head
     this.#changedAt = this.#host.clock.monotonic()
-    this.#tellSoon({ head: true, groups: false })
+    this.#hints.tellSoon({ head: true, groups: false })
   }
 
   async connected(session: Session, client: PgClient): Promise<void> {
@@ -112,7 +108,7 @@ export class Watcher implements HeldListener {
     void this.#tryOut()
     // Whatever was told while nobody listened.
     this.#sequencer.soon()
-    this.#tellSoon({ head: true, groups: true })
+    this.#hints.tellSoon({ head: true, groups: true })
   }
 
   lost(): void {
@@ -166,7 +162,7 @@ export class Watcher implements HeldListener {
 
   #notified(payload: string): void {
     if (payload === this.#awaited) this.#endTrial?.(true)
-    else if (payload === 'groups') this.#tellSoon({ head: false, groups: true })
+    else if (payload === 'groups') this.#hints.tellSoon({ head: false, groups: true })
     else if (payload.startsWith('head ')) {
       const [, head, id, mark = ''] = payload.split(' ')
       const tick = { head: Number(head), id: Number(id), mark }
@@ -210,34 +206,6 @@ export class Watcher implements HeldListener {
     // What was changed before the first look was told with the connection, or since then.
     if (first && listening) return
     this.#changedAt = this.#host.clock.monotonic()
-    this.#tellSoon({ head: false, groups: true })
-  }
-
-  /** Once for everything that happens until then. */
-  #tellSoon({ head, groups }: { head: boolean; groups: boolean }): void {
-    if (this.#listeners.size === 0) return
-    if (this.#pending !== undefined) {
-      this.#pending.head ||= head
-      this.#pending.groups ||= groups
-      return
-    }
-    this.#pending = { head, groups }
-    queueMicrotask(() => {
-      const news = this.#pending
-      this.#pending = undefined
-      if (news === undefined) return
-      const hint: Hint = { ...(news.head && { head: this.#seenHead }), ...(news.groups && { groups: true }) }
-      for (const listener of [...this.#listeners]) this.#tell(listener, hint)
-    })
-  }
-
-  /** A listener that throws keeps nobody else from the hint. */
-  #tell(listener: Listener, hint: Hint): void {
-    try {
-      listener(hint)
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
-      this.#host.logger.error('a listener to changes of the store threw', { error: text })
-    }
+    this.#hints.tellSoon({ head: false, groups: true })
   }
 }

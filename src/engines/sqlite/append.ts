@@ -1,6 +1,7 @@
 import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
 import type { DocumentWrite } from '../../store/documents.ts'
+import { kindNumber } from '../../store/event-row.ts'
 import type { AppendRequest, PlannedEvent, Receipt } from '../../store/events.ts'
 import { assertInline } from '../../store/inline.ts'
 import type { StreamHead } from '../../store/plan-append.ts'
@@ -9,7 +10,6 @@ import type { Capabilities } from '../../store/port.ts'
 import type { Connection } from './connection.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { Inlines } from './inlines.ts'
-import { KINDS } from './rows.ts'
 import { MARK_EVERY } from './stream-chain.ts'
 import { type Decoded, encodeToken } from './token.ts'
 
@@ -184,7 +184,7 @@ export class LogWriter implements AppendView {
 
   #insert({ event, revision, timestamp }: PlannedEvent, previous: number | null): number {
     const { id, type, version, bucket, stream, source, causationId, data, metadata } = event
-    const kind = KINDS.indexOf(event.kind)
+    const kind = kindNumber(event.kind)
     const correlationId = event.correlationId === id ? null : event.correlationId
     const recordedAt = this.#nextRecordedAt()
     const { key, tenant, subject, tags, encoding, expiresAt } = event

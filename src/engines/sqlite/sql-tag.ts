@@ -1,13 +1,12 @@
 import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
-import type { SqlRows } from '../../store/port.ts'
+import { assertInside, rowsOf, type SqlRows } from '../../store/sql.ts'
 import type { Connection } from './connection.ts'
 import { mapError } from './errors.ts'
 
 type Bindable = number | bigint | string | Uint8Array | null
 
 const MOST_CACHED = 256
-const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)+/
 const REFUSED = /^(begin|commit|end|rollback|savepoint|release|attach|detach|pragma|vacuum)\b/i
 
 /** Runs the user's statements on the writing connection. */
@@ -38,12 +37,7 @@ export class SqlRunner {
   #prepare(sql: string): Statement<Bindable[], unknown> {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
-    const refused = REFUSED.exec(sql.replace(COMMENTS, ''))
-    if (refused !== null) {
-      throw new HodisaError('invalid-option', `tx.sql does not take ${refused[1]}: the transaction is the store's`, {
-        statement: sql.slice(0, 200),
-      })
-    }
+    assertInside(sql, REFUSED)
     const statement = this.#connection.prepare<Bindable[], unknown>(sql)
     if (this.#statements.size >= MOST_CACHED) this.#statements.clear()
     this.#statements.set(sql, statement)
@@ -72,8 +66,4 @@ function bind(value: unknown, index: number): Bindable {
 function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return typeof value
   return value instanceof Date ? 'a Date' : Array.isArray(value) ? 'an array' : 'an object'
-}
-
-function rowsOf(rows: unknown[], affected: number): SqlRows<unknown> {
-  return Object.defineProperty(rows, 'affected', { value: affected }) as SqlRows<unknown>
 }

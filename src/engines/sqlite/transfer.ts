@@ -1,12 +1,13 @@
 import type { Statement } from 'better-sqlite3'
 import { HodisaError } from '../../errors.ts'
 import type { DocumentWrite } from '../../store/documents.ts'
+import { kindNumber } from '../../store/event-row.ts'
 import type { StoredEvent } from '../../store/events.ts'
 import { columnsOf, TRANSFERRED, type Transfer, type TransferRow, type TransferTable } from '../../store/transfer.ts'
 import { Collections, tableName } from './collections.ts'
 import type { Connection } from './connection.ts'
 import type { Reader } from './reader.ts'
-import { EVENT_COLUMNS, KINDS } from './rows.ts'
+import { STORED_COLUMNS } from './rows.ts'
 import { tuples, values } from './statements.ts'
 import { TransferChain } from './transfer-chain.ts'
 import type { Writer } from './writer.ts'
@@ -37,7 +38,7 @@ export class SqliteTransfer implements Transfer {
     this.#reader = reader
     this.#changed = changed
     this.#chain = new TransferChain(connection)
-    const columns = `${EVENT_COLUMNS}, previous`
+    const columns = `${STORED_COLUMNS}, previous`
     this.#insert = connection.prepare(
       `insert into hodisa_events (${columns}) values (${columns.replaceAll(/[^,]+/g, '?')})`,
     )
@@ -119,7 +120,7 @@ export class SqliteTransfer implements Transfer {
         ? null
         : this.#chain.add(stream, tenant ?? '', { revision, timestamp, position })
     return [
-      ...[position, id, type, version, KINDS.indexOf(kind), timestamp, recordedAt, bucket, stream, revision, key],
+      ...[position, id, type, version, kindNumber(kind), timestamp, recordedAt, bucket, stream, revision, key],
       ...[source, correlationId === id ? null : correlationId, causationId, data, metadata, tenant ?? '', subject],
       ...[tags, encoding, expiresAt, previous],
     ]

@@ -2,7 +2,6 @@ import { AssertionError } from 'node:assert'
 import { BoundAggregate } from '../../aggregate/bound.ts'
 import { decided } from '../../aggregate/decision.ts'
 import type { AnyAggregate } from '../../aggregate/definition.ts'
-import { deepFreeze } from '../../aggregate/frozen.ts'
 import { Rejection } from '../../aggregate/rejection.ts'
 import type {
   AggregateEvent,
@@ -13,6 +12,7 @@ import type {
   StateOf,
 } from '../../aggregate/types.ts'
 import { HodisaError } from '../../errors.ts'
+import { deepFreeze } from '../../event/frozen.ts'
 import { toJson } from '../../event/json.ts'
 import { Registry } from '../../event/registry.ts'
 import type { NewEvent } from '../../event/types.ts'

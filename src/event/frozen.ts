@@ -28,5 +28,5 @@ function frozenCollection<Value extends Map<unknown, unknown> | Set<unknown>>(va
 }
 
 function refuse(): never {
-  throw new TypeError('a state is frozen: change a copy, such as new Map(state.items)')
+  throw new TypeError('this is frozen: change a copy, such as new Map(state.items)')
 }

@@ -1,0 +1,69 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Hint, Logger } from './port.ts'
+
+type Listener = (hint: Hint) => void
+
+/** What is new, of what a hint may tell. */
+export interface News {
+  readonly head: boolean
+  readonly groups: boolean
+}
+
+/** Those who wait for changes of a store, each called in the context it began to wait in. */
+export class Hints {
+  readonly #logger: Logger
+  readonly #head: () => number
+  readonly #listeners = new Set<Listener>()
+  #pending: { head: boolean; groups: boolean } | undefined
+
+  /** @param head the newest position, at the moment that a hint is told */
+  constructor(logger: Logger, head: () => number) {
+    this.#logger = logger
+    this.#head = head
+  }
+
+  get awaited(): boolean {
+    return this.#listeners.size > 0
+  }
+
+  /** Returns what ends it. */
+  add(listener: Listener): () => void {
+    const inContext = AsyncLocalStorage.snapshot()
+    const own: Listener = (hint) => inContext(listener, hint)
+    this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
+  }
+
+  clear(): void {
+    this.#listeners.clear()
+  }
+
+  /** Outside of whatever is under way, and once for everything that happens until then. */
+  tellSoon({ head, groups }: News): void {
+    if ((!head && !groups) || !this.awaited) return
+    if (this.#pending !== undefined) {
+      this.#pending.head ||= head
+      this.#pending.groups ||= groups
+      return
+    }
+    this.#pending = { head, groups }
+    queueMicrotask(() => {
+      const news = this.#pending
+      this.#pending = undefined
+      if (news !== undefined)
+        this.tell({ ...(news.head && { head: this.#head() }), ...(news.groups && { groups: true }) })
+    })
+  }
+
+  /** A listener that throws keeps nobody else from the hint. */
+  tell(hint: Hint): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(hint)
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error)
+        this.#logger.error('a listener to changes of the store threw', { error: text })
+      }
+    }
+  }
+}
