@@ -13,6 +13,8 @@ import { type StreamHeads, streamName } from './stream-heads.ts'
 /** Batches that are under way at the same time, each on a connection. */
 const MOST_AT_ONCE = 2
 const MOST_REQUESTS = 500
+/** Requests that are worth more than one batch. */
+const SPLIT = 32
 const MOST_EVENTS = 2_000
 const MOST_UNITS = 4 * 1024 * 1024
 /** The longest pause before what another transaction holds is tried again, in ms. */
@@ -149,7 +151,7 @@ export class Appender {
 
   #start(): void {
     while (this.#underWay < MOST_AT_ONCE) {
-      const taken = this.#take()
+      const taken = this.#take(this.#underWay === 0 ? shareOf(this.#waiting.length) : MOST_REQUESTS)
       if (taken === undefined) break
       this.#underWay += 1
       void this.#run(taken.batch, taken.names).finally(() => {
@@ -162,7 +164,8 @@ export class Appender {
   }
 
   /** Whoever comes first, but for what touches a batch under way, or what has to wait for others. */
-  #take(): { readonly batch: Pending[]; readonly names: ReadonlySet<string> } | undefined {
+  /** @param most requests */
+  #take(most: number): { readonly batch: Pending[]; readonly names: ReadonlySet<string> } | undefined {
     const now = performance.now()
     const batch: Pending[] = []
     const left: Pending[] = []
@@ -174,9 +177,7 @@ export class Appender {
     for (const pending of this.#waiting) {
       const touched = namesOf(pending.request)
       const full =
-        batch.length >= MOST_REQUESTS ||
-        events >= MOST_EVENTS ||
-        (units + pending.units > MOST_UNITS && batch.length > 0)
+        batch.length >= most || events >= MOST_EVENTS || (units + pending.units > MOST_UNITS && batch.length > 0)
       const beside = isAlone(pending.request)
       // What was held by another transaction goes by itself, so that nobody fails with it.
       const alone = pending.pause > 0
@@ -433,6 +434,11 @@ export class Appender {
       pending.notBefore = now + pending.pause
     }
   }
+}
+
+/** Half of what waits, where that is much: while the server writes the one, this process prepares the other. */
+function shareOf(waiting: number): number {
+  return waiting < SPLIT ? MOST_REQUESTS : Math.min(MOST_REQUESTS, Math.ceil(waiting / MOST_AT_ONCE))
 }
 
 function isAlone({ conditions, documents, inline }: AppendRequest): boolean {

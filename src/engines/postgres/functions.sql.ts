@@ -36,6 +36,18 @@ begin
   end if;
 end $$;
 
+-- The first of a transaction of the store's: what its program may keep waiting, and for how long. Returns the id of the transaction.
+create function hodisa.begin_work(durable boolean, idle integer, longest integer) returns text language plpgsql as $$
+declare
+  -- Assigned, not performed: that takes no plan.
+  setting text := set_config('idle_in_transaction_session_timeout', idle::text, true);
+begin
+  setting := set_config('statement_timeout', longest::text, true);
+  setting := set_config('lock_timeout', longest::text, true);
+  if durable <> (current_setting('synchronous_commit') <> 'off') then perform hodisa.assure_durable(durable); end if;
+  return pg_current_xact_id();
+end $$;
+
 -- Locks what an append is about to change, and waits for who holds it. Then tells how it stands: what a plan is made from.
 --   request: { streams: [[stream, tenant]], ids: [[id, tenant]], documents: … }
 create function hodisa.lock_for_append(request jsonb, patience integer) returns jsonb language plpgsql ${BY_INDEX} as $$
@@ -98,19 +110,14 @@ begin
   end if;
   if jsonb_array_length(streams) > 0 then
     -- Existing streams by their row, new ones by their name, so that nobody waits for a row that is not committed yet.
-    with asked as materialized (
-      select r->>0 as stream, r->>1 as tenant, (r->>2)::bigint as assumed, n > 200 and (r->>3)::bigint > 0 as indexed
-      from jsonb_array_elements(streams) with ordinality v (r, n)
-    ), locked as materialized (
-      select s.stream, s.tenant, s.revision from hodisa.streams s
-      where (s.stream, s.tenant) in (select a.stream, a.tenant from asked a where a.assumed > 0)
-      order by s.stream, s.tenant for update skip locked
-    )
-    select jsonb_agg(jsonb_build_array(a.stream, a.tenant)) into failing
-    from asked a left join locked l on l.stream = a.stream and l.tenant = a.tenant
-    where not case when a.assumed = 0
-      then a.indexed or pg_try_advisory_xact_lock(hodisa.lock_key('stream', a.tenant || ' ' || a.stream))
-      else l.revision is not distinct from a.assumed end;
+    -- One by one: the plan of a join would compare each with each.
+    select jsonb_agg(jsonb_build_array(r->>0, r->>1)) into failing
+    from jsonb_array_elements(streams) with ordinality v (r, n)
+    left join lateral (select s.revision from hodisa.streams s
+      where (r->>2)::bigint > 0 and s.stream = r->>0 and s.tenant = r->>1 for update skip locked) l on true
+    where not case when (r->>2)::bigint = 0
+      then n > 200 and (r->>3)::bigint > 0 or pg_try_advisory_xact_lock(hodisa.lock_key('stream', (r->>1) || ' ' || (r->>0)))
+      else l.revision is not distinct from (r->>2)::bigint end;
     -- After the locks: a new one may have been committed while they were taken.
     if failing is null and begins then
       select jsonb_agg(jsonb_build_array(s.stream, s.tenant)) into failing

@@ -46,6 +46,29 @@ export function changeOf(change: Progress, { durable, low, seen }: Options): str
   })
 }
 
+/** What `hodisa.check_effect` and `hodisa.finish_effect` take, for a change that is no more than one event finished by its owner. */
+export function effectOf(change: Progress): readonly (string | number)[] | undefined {
+  const {
+    service,
+    instance,
+    fences,
+    done = [],
+    once,
+    groupRevision,
+    mark,
+    started,
+    survived,
+    cursors,
+    deadLetters,
+  } = change
+  const [fence, finished] = [fences[0], done[0]]
+  if (fence === undefined || fences.length > 1 || finished === undefined || done.length > 1) return undefined
+  if (finished.bucket !== fence.bucket || once !== true) return undefined
+  if ([groupRevision, mark, started, survived, cursors, deadLetters].some((more) => more !== undefined))
+    return undefined
+  return [service, instance, fence.bucket, fence.epoch, finished.position]
+}
+
 /** Errors and what was edited are JSON text that may hold what the server's JSON does not take, such as U+0000: they stay text. */
 export function letterRow(letter: StoredDeadLetter): Row {
   const { id, service, key, bucket, position, eventId, type, state, attempts, error } = letter

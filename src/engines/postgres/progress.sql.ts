@@ -206,6 +206,41 @@ begin
   return change ? 'letters';
 end $$;
 
+-- The same as check_progress and progress for what is most frequent by far, one event and its effect, where every statement counts.
+create function hodisa.check_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
+  returns void ${PLANNED} as $$
+begin
+  perform from hodisa.leases l
+    where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch
+      and not exists (select from hodisa.done d where d.service = of_service and d.position = at_position);
+  if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
+end $$;
+
+create function hodisa.finish_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
+  returns void ${PLANNED} as $$
+declare
+  careful boolean;
+begin
+  select exists (select from hodisa.started s where s.service = of_service) into careful from hodisa.leases l
+    where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch for share;
+  if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
+  insert into hodisa.done (service, position, bucket) values (of_service, at_position, in_bucket)
+    on conflict on constraint done_pkey do nothing;
+  if not found then perform hodisa.finished_already(of_service, in_bucket, at_position); end if;
+  if careful then delete from hodisa.started s where s.service = of_service and s.position = at_position; end if;
+end $$;
+
+create function hodisa.refuse_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
+  returns void language plpgsql as $$
+begin
+  if exists (select from hodisa.leases l
+      where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch) then
+    perform hodisa.finished_already(of_service, in_bucket, at_position);
+  end if;
+  perform hodisa.lease_lost(format('instance %s of %s no longer owns bucket %s', of_instance, of_service, in_bucket),
+    jsonb_build_object('service', of_service, 'instance', of_instance, 'bucket', in_bucket, 'epoch', at_epoch));
+end $$;
+
 -- What an operator does to a dead letter. False where it is not in the expected state any more.
 --   change: { id, expected, durable, letter: row, cursor: [position, state, attempts, first failed, next attempt, error, letter] }
 create function hodisa.change_dead_letter(change jsonb) returns boolean language plpgsql as $$

@@ -1,9 +1,8 @@
 import type { Progress } from '../../store/groups.ts'
 import type { Database, Session } from './database.ts'
-import { changeOf } from './progress-change.ts'
-import { inTransaction, type Statement } from './transaction.ts'
+import { changeOf, effectOf } from './progress-change.ts'
+import { type Call, inTransaction } from './transaction.ts'
 
-const CHECK = 'select hodisa.check_progress($1::jsonb)'
 const WRITE = 'select hodisa.progress($1::jsonb)'
 
 /** The lowest positions that an instance finished: what fails may be finished below the mark, and is swept with the next one. */
@@ -29,8 +28,11 @@ export class ProgressWriter {
   }
 
   /** Whether `change` may be written; writes nothing. Fails with `lease-lost`. */
-  checking(change: Progress): Statement {
-    return { sql: CHECK, value: changeOf(change, { durable: this.#durable, seen: this.#seen() }) }
+  checking(change: Progress): Call {
+    const seen = this.#seen()
+    const effect = seen === undefined ? effectOf(change) : undefined
+    if (effect !== undefined) return { name: 'check_effect', values: effect }
+    return { name: 'check_progress', values: [changeOf(change, { durable: this.#durable, seen })] }
   }
 
   /**
@@ -38,8 +40,13 @@ export class ProgressWriter {
    *
    * @throws {HodisaError} `lease-lost`, and what `run` throws
    */
-  closing<Result>(change: Progress, run: (closing: () => Statement) => Promise<Result>): Promise<Result> {
-    return this.#following(change, (value) => run(() => ({ sql: WRITE, value: value() })))
+  closing<Result>(change: Progress, run: (closing: () => Call) => Promise<Result>): Promise<Result> {
+    const effect = this.#seen() === undefined ? effectOf(change) : undefined
+    return this.#following(change, (value) =>
+      run(() =>
+        effect === undefined ? { name: 'progress', values: [value()] } : { name: 'finish_effect', values: effect },
+      ),
+    )
   }
 
   /**

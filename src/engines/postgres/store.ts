@@ -143,7 +143,7 @@ export class PostgresStore implements Store {
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
     this.#progress = new ProgressWriter(this.#durable, () => this.#history.unsure)
     this.#reads = new LogReader(database)
-    this.#sql = new SqlRunner(where)
+    this.#sql = new SqlRunner(where, () => database.keepsPrepared)
     this.#transactions = new Limiter(mostTransactions)
     this.#expiry = new Expiry(database)
     this.#documents = new PostgresDocuments(database, this.#durable)

@@ -4,6 +4,7 @@ import type { AppendRequest } from '../../store/events.ts'
 import type { SqlRows, StoreTransaction } from '../../store/port.ts'
 import type { Database, Session } from './database.ts'
 import { isLost, stateOf } from './errors.ts'
+import type { Named } from './names.ts'
 import { type SqlRunner, transactionFailed } from './sql-tag.ts'
 
 /** Ms that a transaction may wait for its program: a frozen one's locks do not hold its successor for longer. */
@@ -11,17 +12,16 @@ const LONGEST_IDLE = 2_000
 /** Ms of one statement of an effect: below the lease. */
 const LONGEST_STATEMENT = 5_000
 
-/** A call of a function of the store with one value, sent in the same round trip as what begins or ends a transaction. */
-export interface Statement {
-  /** With `$1` for the value. */
-  readonly sql: string
-  readonly value: string
+/** A call of a function of the store, sent in the same round trip as what begins or ends a transaction. */
+export interface Call {
+  readonly name: string
+  readonly values: readonly (string | number)[]
 }
 
 /** What is done first and last in a transaction. */
 export interface Ends {
-  readonly opening?: Statement
-  readonly closing?: () => Statement
+  readonly opening?: Call
+  readonly closing?: () => Call
 }
 
 /**
@@ -60,30 +60,27 @@ export async function inTransaction<Result>(
 }
 
 /** One round trip; resolves with the id of the transaction. */
-async function begin(session: Session, database: Database, opening?: Statement): Promise<string | undefined> {
-  const { named, patience } = database
-  const text =
-    named(`begin isolation level read committed; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE};
-set local statement_timeout = ${LONGEST_STATEMENT}; set local lock_timeout = ${LONGEST_STATEMENT}; 
-select hodisa.assure_durable(${patience.durable}); select pg_current_xact_id()::text as xid`)
-  const results: unknown = await session.raw({
-    text: `${text}${opening === undefined ? '' : `; ${textOf(opening, database)}`}`,
-  })
-  const last = Array.isArray(results) ? results.at(opening === undefined ? -1 : -2) : undefined
+async function begin(session: Session, { named, patience }: Database, opening?: Call): Promise<string | undefined> {
+  const first = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as xid`)
+  const calls = opening === undefined ? first : `${first}, ${textOf(opening, named)}`
+  const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${calls}` })
+  const last = Array.isArray(results) ? results.at(-1) : undefined
   return (last as { rows: { xid: string }[] } | undefined)?.rows[0]?.xid
 }
 
-async function commit(session: Session, database: Database, closing?: Statement): Promise<void> {
-  const text = closing === undefined ? 'commit' : `${textOf(closing, database)}; commit`
+async function commit(session: Session, { named }: Database, closing?: Call): Promise<void> {
+  const text = closing === undefined ? 'commit' : `select ${textOf(closing, named)}; commit`
   const results: unknown = await session.raw({ text })
   const result = Array.isArray(results) ? results.at(-1) : results
   if ((result as { command?: string }).command === 'ROLLBACK') throw transactionFailed()
 }
 
-/** Several statements at once take no parameters: the value stands in the text, in the form that no setting changes the meaning of. */
-function textOf({ sql, value }: Statement, { named }: Database): string {
-  const literal = `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
-  return named(sql).replace('$1', () => literal)
+/** Several statements at once take no parameters: values stand in the text, in the form that no setting changes the meaning of. */
+function textOf({ name, values }: Call, named: Named): string {
+  const literals = values.map((value) =>
+    typeof value === 'number' ? value : `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`,
+  )
+  return `${named(`hodisa.${name}`)}(${literals.join(', ')})`
 }
 
 /** Also where it failed to begin or to commit: then there is nothing to undo, and no harm in saying so. */
