@@ -1,6 +1,7 @@
 import { deepFreeze } from '../event/frozen.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { Decoder } from '../log/decode.ts'
+import { readAhead } from '../log/read-ahead.ts'
 import type { StoredEvent } from '../store/events.ts'
 import type { Store } from '../store/port.ts'
 import type { BoundAggregate, Standing } from './bound.ts'
@@ -77,11 +78,16 @@ export class Loader {
   /** What follows a state, page by page. */
   async #read(bound: BoundAggregate, stream: string, from: Standing, { to }: Bounds = {}): Promise<Standing> {
     let standing = from
-    while (to === undefined || standing.revision < to) {
-      const page = await this.#page(stream, standing.revision + 1, to)
-      standing = await this.#fold(bound, standing, page)
-      if (page.length < PAGE) break
-    }
+    if (to !== undefined && standing.revision >= to) return standing
+    const pages = readAhead(
+      standing.revision + 1,
+      (revision) => this.#page(stream, revision, to),
+      (page) => {
+        const last = page.length < PAGE ? undefined : page.at(-1)?.revision
+        return last === undefined || last === null || last === to ? undefined : last + 1
+      },
+    )
+    for await (const page of pages) standing = await this.#fold(bound, standing, page)
     return standing
   }
 

@@ -5,8 +5,9 @@ import { parsePattern } from '../event/pattern.ts'
 import type { Registry } from '../event/registry.ts'
 import type { RecordedEvent } from '../event/types.ts'
 import type { StoredEvent } from '../store/events.ts'
-import type { LogFilter, LogQuery, Store } from '../store/port.ts'
+import type { LogFilter, Store } from '../store/port.ts'
 import { type Decoder, recordedIdOf } from './decode.ts'
+import { readAhead } from './read-ahead.ts'
 
 /** A place in the log: a position, the start, the end, or a time (the store's clock). */
 export type LogPlace = number | 'start' | 'now' | Date
@@ -131,40 +132,43 @@ export class LogReader {
   async *#log(options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
     const { from = 'start', to, backwards = false } = options
     const filter = this.#filterOf(options)
-    let after = await positionBefore(this.#store, from)
-    let until = to instanceof Date ? await this.#store.positionAt(to.getTime()) : (to ?? (await this.#store.head()))
-    while (until > after) {
-      const query: LogQuery = { ...filter, after, until, backwards, limit: Math.min(PAGE, options.limit ?? PAGE) }
-      const page = await this.#store.readLog(query)
-      yield* page.events
-      if (page.end) return
-      if (backwards) until = page.scanned - 1
-      else after = page.scanned
-    }
+    const limit = options.limit ?? Number.POSITIVE_INFINITY
+    const after = await positionBefore(this.#store, from)
+    const until = to instanceof Date ? await this.#store.positionAt(to.getTime()) : (to ?? (await this.#store.head()))
+    if (until <= after) return
+    const pages = readAhead(
+      { after, until },
+      (range) => this.#store.readLog({ ...filter, ...range, backwards, limit: Math.min(PAGE, limit) }),
+      ({ end, scanned }) => {
+        const range = backwards ? { after, until: scanned - 1 } : { after: scanned, until }
+        return end || range.until <= range.after ? undefined : range
+      },
+      limit > PAGE,
+    )
+    for await (const page of pages) yield* page.events
   }
 
   async *#stream(stream: string, options: ReadOptions): AsyncGenerator<StoredEvent, void, undefined> {
     const { backwards = false, limit = Number.POSITIVE_INFINITY } = options
     const matches = matcherOf(this.#filterOf(options))
-    let from = typeof options.from === 'number' ? options.from : 1
-    let to = typeof options.to === 'number' ? options.to : Number.MAX_SAFE_INTEGER
+    const from = typeof options.from === 'number' ? options.from : 1
+    const to = typeof options.to === 'number' ? options.to : Number.MAX_SAFE_INTEGER
     const recordedUntil = options.to instanceof Date ? { recordedUntil: options.to.getTime() } : {}
     const recordedFrom = options.from instanceof Date ? options.from.getTime() : 0
     if (options.from === 'now') return
-    for (;;) {
-      const page = await this.#store.readStream({
-        stream,
-        from,
-        to,
-        backwards,
-        limit: Math.min(PAGE, limit),
-        ...recordedUntil,
-      })
+    const pages = readAhead(
+      { from, to },
+      (range) =>
+        this.#store.readStream({ stream, ...range, backwards, limit: Math.min(PAGE, limit), ...recordedUntil }),
+      (page) => {
+        const last = page.at(-1)?.revision
+        if (last === undefined || last === null || page.length < Math.min(PAGE, limit)) return undefined
+        return backwards ? { from, to: last - 1 } : { from: last + 1, to }
+      },
+      limit > PAGE,
+    )
+    for await (const page of pages) {
       for (const stored of page) if (stored.recordedAt >= recordedFrom && matches(stored)) yield stored
-      const last = page.at(-1)?.revision
-      if (last === undefined || last === null || page.length < Math.min(PAGE, limit)) return
-      if (backwards) to = last - 1
-      else from = last + 1
     }
   }
 
