@@ -67,10 +67,10 @@ async function copy(client: pg.Client, streams: number, round: number): Promise<
     [first, round, streams],
   )
   await client.query(
-    `insert into hodisa.batches (xid, batch, events)
-      select pg_current_xact_id(), $1::bigint + n, least(${BATCH}, $2::bigint - n * ${BATCH}) from generate_series(0, $3::bigint - 1) n`,
-    [first, streams, batches],
+    `insert into hodisa.batches (xid, batch, events, recorded_at)
+      select pg_current_xact_id(), $1::bigint + n, least(${BATCH}, $2::bigint - n * ${BATCH}), $4 from generate_series(0, $3::bigint - 1) n`,
+    [first, streams, batches, Date.now()],
   )
   await client.query('commit')
-  await client.query('select hodisa.tick($1::bigint, true)', [Date.now()])
+  await client.query('select hodisa.tick(true)')
 }
