@@ -47,7 +47,7 @@ export async function scale(options: ScaleOptions): Promise<Report> {
       who: 'takeover',
       unit: 's',
       durability: 'fsync',
-      rounds: quick ? 1 : 3,
+      rounds: quick ? 1 : 11,
       run: async (url, round) => (await takeover(url, `takeover_${round}`)) / 1_000,
     },
   ]

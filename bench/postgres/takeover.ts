@@ -9,6 +9,8 @@ import { storeAt } from '../engine.ts'
 import { hodisa } from '../hodisa.ts'
 import { OrderCreated, order, STREAMS } from '../sample.ts'
 
+/** Ms. */
+const HEARTBEAT = 1_000
 /** Ms that two instances may take to share. */
 const PATIENCE = 60_000
 
@@ -29,6 +31,8 @@ export async function takeover(url: string, service: string): Promise<number> {
       await app.settled({ services: [service], timeout: '30s' })
     } while (handled.events > STREAMS * 0.6 || handled.events < STREAMS * 0.4)
     handled.events = 0
+    // At any moment between two heartbeats, for the next one notices.
+    await delay(Math.random() * HEARTBEAT)
     other.kill('SIGKILL')
     const start = performance.now()
     await publishAll()

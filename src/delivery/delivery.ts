@@ -120,8 +120,19 @@ export class Delivery {
         .catch((error) => {
           this.#logger.warn(`heartbeat failed, trying again: ${String(error)}`, { error: String(error) })
         })
-        .then(() => this.#scheduleBeat())
+        .then(() => this.#scheduleBeat(this.#untilNextBeat()))
     })
+  }
+
+  /** Ms; less than usual where somebody's lease runs out before, so that nobody waits for the share of the dead any longer. */
+  #untilNextBeat(): number {
+    const now = this.#clock.monotonic()
+    let wait = BEAT_EVERY
+    for (const [id, { since }] of this.#seen) {
+      const left = Math.ceil(since + LEASE - now)
+      if (id !== this.#instance && left > 0) wait = Math.min(wait, left)
+    }
+    return wait
   }
 
   #suspend(): void {

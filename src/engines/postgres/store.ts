@@ -17,27 +17,24 @@ import type {
 } from '../../store/port.ts'
 import type { Transfer } from '../../store/transfer.ts'
 import { Appender } from './appender.ts'
-import { type Appended, type AppendScope, CarefulAppend } from './careful-append.ts'
+import { CarefulAppend } from './careful-append.ts'
 import type { Database, Session } from './database.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
 import { describeServer } from './describe.ts'
 import { PostgresDocuments } from './documents.ts'
-import { closed } from './errors.ts'
 import { Expiry } from './expiry.ts'
 import { PostgresGroups } from './groups.ts'
 import { Held } from './held.ts'
 import { History, type Lost } from './history.ts'
 import type { Inlines } from './inlines.ts'
-import { Limiter } from './limiter.ts'
 import { LogReader } from './log-reader.ts'
 import { asConnection, Outbox } from './outbox.ts'
 import { PostgresPresence } from './presence.ts'
 import { ProgressWriter } from './progress.ts'
 import { Sequencer, type Tick } from './sequencer.ts'
-import { SqlRunner } from './sql-tag.ts'
 import { StreamHeads, streamName } from './stream-heads.ts'
 import { decodeToken } from './token.ts'
-import { type Ends, inTransaction, OpenTransaction } from './transaction.ts'
+import { Transactions } from './transactions.ts'
 import { PostgresTransfer } from './transfer.ts'
 import { Watcher } from './watcher.ts'
 
@@ -90,11 +87,8 @@ export class PostgresStore implements Store {
   readonly #ticks: Held
   readonly #control: Held
   readonly #watcher: Watcher
-  readonly #sql: SqlRunner
-  readonly #transactions: Limiter
+  readonly #transactions: Transactions
   readonly #expiry: Expiry
-  /** Connections in whose transaction something was appended. */
-  readonly #appendedIn = new WeakSet<Session>()
   /** The highest position that was ever seen. */
   #highest = 0
   #lostBehind: Lost | undefined
@@ -133,21 +127,27 @@ export class PostgresStore implements Store {
       },
     })
     this.#control = new Held(database, LONGEST_BEAT, this.#watcher)
-    const { where } = database.patience
     this.#appender = new Appender(database, this.#heads, inlines, {
       limits: CAPABILITIES,
       durable: this.#durable,
       committed: () => this.#sequencer.soon(),
-      alone: (request) => this.#inTurn(async (session) => (await this.#appendIn(session, [request])).receipt),
+      alone: (request) => this.#transactions.appendAlone(request),
     })
     this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
     this.#progress = new ProgressWriter(this.#durable, () => this.#history.unsure)
     this.#reads = new LogReader(database)
-    this.#sql = new SqlRunner(where, () => database.keepsPrepared)
-    this.#transactions = new Limiter(mostTransactions)
     this.#expiry = new Expiry(database)
     this.#documents = new PostgresDocuments(database, this.#durable)
     this.documents = this.#documents
+    this.#transactions = new Transactions({
+      database,
+      documents: this.#documents,
+      careful: this.#careful,
+      durable: this.#durable,
+      most: mostTransactions,
+      wrote: (streams) => this.#forget(streams),
+      committed: () => this.#sequencer.soon(),
+    })
     this.presence = new PostgresPresence(this.#control, this.#history.instances)
     this.groups = new PostgresGroups(database, this.#durable)
     this.transfer = new PostgresTransfer(
@@ -229,10 +229,11 @@ export class PostgresStore implements Store {
   }
 
   transaction<Result>(work: (tx: StoreTransaction) => Promise<Result>): Promise<{ result: Result; receipt?: Receipt }> {
-    return this.#alone(async (session) => {
-      const { result, requests } = await this.#work(session, work)
+    const transactions = this.#transactions
+    return transactions.run(async (session) => {
+      const { result, requests } = await transactions.work(session, work)
       if (requests.length === 0) return { result }
-      return { result, receipt: (await this.#appendIn(session, requests)).receipt }
+      return { result, receipt: await transactions.append(session, requests) }
     })
   }
 
@@ -249,15 +250,16 @@ export class PostgresStore implements Store {
       await this.#progress.writeAlone(this.#database, change)
       return undefined
     }
+    const transactions = this.#transactions
     const effect = async (session: Session) => {
-      const requests = work === undefined ? [] : (await this.#work(session, work)).requests
+      const requests = work === undefined ? [] : (await transactions.work(session, work)).requests
       if (append !== undefined) requests.push(append)
-      const receipt = requests.length === 0 ? undefined : (await this.#appendIn(session, requests)).receipt
+      const receipt = requests.length === 0 ? undefined : await transactions.append(session, requests)
       if (documents.length > 0) await this.#documents.on(session).write(documents)
       return receipt
     }
     const opening = this.#progress.checking(change)
-    return this.#progress.closing(change, (closing) => this.#alone(effect, { opening, closing }))
+    return this.#progress.closing(change, (closing) => transactions.run(effect, { opening, closing }))
   }
 
   outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {
@@ -266,7 +268,7 @@ export class PostgresStore implements Store {
       store: this.#setup.identity,
       documents: (session) => this.#documents.on(session),
       appended: (streams) => {
-        for (const name of streams) this.#heads.forget(name)
+        this.#forget(streams)
         this.#sequencer.search()
       },
     })
@@ -294,6 +296,7 @@ export class PostgresStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#transactions.stop()
     await this.#appender.close()
     await this.#transactions.idle()
     this.#sequencer.stop()
@@ -304,45 +307,9 @@ export class PostgresStore implements Store {
     await this.#database.close()
   }
 
-  /** In a transaction of its own; nothing new once the store is closing. */
-  async #alone<Result>(work: (session: Session) => Promise<Result>, ends?: Ends): Promise<Result> {
-    if (this.#closed !== undefined) throw closed(this.#database.patience.where)
-    return this.#inTurn(work, ends)
-  }
-
-  /** Only so many run at a time that other work finds a connection. */
-  async #inTurn<Result>(work: (session: Session) => Promise<Result>, ends?: Ends): Promise<Result> {
-    let appended = false
-    const working = async (session: Session) => {
-      const result = await work(session)
-      appended = this.#appendedIn.has(session)
-      return result
-    }
-    const result = await this.#transactions.run(() => inTransaction(this.#database, working, ends))
-    if (appended) this.#sequencer.soon()
-    return result
-  }
-
-  async #work<Result>(session: Session, work: (tx: StoreTransaction) => Promise<Result>) {
-    const tx = new OpenTransaction(session, this.#sql, this.#documents.on(session))
-    try {
-      return { result: await work(tx.face), requests: tx.requests }
-    } finally {
-      tx.close()
-    }
-  }
-
-  async #appendIn(session: Session, requests: readonly AppendRequest[]): Promise<Appended> {
-    const scope: AppendScope = {
-      session,
-      documents: this.#documents.on(session),
-      sql: (parts, ...values) => this.#sql.run(session, parts, values),
-      durable: this.#durable,
-    }
-    const appended = await this.#careful.append(requests, scope)
-    this.#appendedIn.add(session)
-    for (const name of appended.streams) this.#heads.forget(name)
-    return appended
+  /** Somebody else wrote to these streams. */
+  #forget(streams: Iterable<string>): void {
+    for (const name of streams) this.#heads.forget(name)
   }
 
   #ticked(tick: Tick): void {
