@@ -6,6 +6,9 @@ export interface Backlog {
   readonly documents: number
 }
 
+/** What a projection by hand keeps: JSON, as Hodisa does, or numbers in columns. */
+export type RawTarget = 'documents' | 'columns'
+
 /** Without a common divisor with the numbers of documents, so that a page of events is about documents in no order. */
 const STEP = 61_803
 

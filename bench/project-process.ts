@@ -22,7 +22,9 @@ const took = (events: number) => {
 }
 
 const raw = engineName === 'postgres' ? onPostgres : onSqlite
-const perSecond = await rate(backlog.events, () => (who === 'hodisa project' ? ours() : raw(place, took)))
+const perSecond = await rate(backlog.events, () =>
+  who === 'hodisa project' ? ours() : raw(place, took, who === 'raw columns' ? 'columns' : 'documents'),
+)
 if (taken !== backlog.events) throw new Error(`${taken} events were projected instead of ${backlog.events}`)
 const result: Projected = [perSecond, tenth, peak()]
 process.send?.(result, () => process.exit())
