@@ -37,6 +37,8 @@ export class Appender {
   readonly #committed: () => void
   readonly #alone: (request: AppendRequest) => Promise<Receipt>
   #underWay = 0
+  /** Whether the rest of what was asked for together waits for a batch to be written. */
+  #isCut = false
   #beside = 0
   #scheduled = false
   #cancelTimer: (() => void) | undefined
@@ -53,7 +55,7 @@ export class Appender {
     this.#heads = heads
     this.#inlines = inlines
     this.#writer = new BatchWriter(database, durable)
-    this.#line = new WaitingLine(database.patience, MOST_AT_ONCE)
+    this.#line = new WaitingLine(database.patience)
     this.#limits = limits
     this.#committed = committed
     this.#alone = alone
@@ -89,16 +91,18 @@ export class Appender {
   }
 
   #start(): void {
-    while (this.#underWay < MOST_AT_ONCE) {
-      const { batch, beside, names, pause } = this.#line.take(this.#underWay === 0)
+    while (this.#underWay < MOST_AT_ONCE && !this.#isCut) {
+      const { batch, beside, names, pause, isCut } = this.#line.take()
       for (const pending of beside) void this.#runBeside(pending)
       if (batch.length === 0) {
         if (pause !== undefined) this.#startAfter(pause)
         break
       }
       this.#underWay += 1
+      this.#isCut = isCut
       void this.#run(batch, names).finally(() => {
         this.#underWay -= 1
+        if (isCut) this.#isCut = false
         this.#line.release(names)
         this.#start()
       })

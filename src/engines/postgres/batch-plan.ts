@@ -127,7 +127,7 @@ export class BatchPlan {
     return planned
   }
 
-  /** The batch as the server takes it. Streams in order, so that two batches never wait for each other. */
+  /** The batch as the server takes it. */
   call(): AppendCall {
     const streams = [...this.#streams.values()].map(({ stream, tenant, assumed, head }) => [
       stream,

@@ -59,7 +59,8 @@ export class BatchWriter {
         const rows = isCheck
           ? await this.#database.query<AppendRow>(APPEND, values)
           : await this.#database.once<AppendRow>(APPEND, values)
-        const [number = null, refusal = null] = rows[0] ?? []
+        if (rows[0] === undefined) throw new Error('hodisa.append returned no row')
+        const [number, refusal] = rows[0]
         return refusal === null ? { batch: number ?? 0 } : { refusal, seenAt }
       } catch (error) {
         if (isOvertaken(error)) return { overtaken: true }

@@ -63,11 +63,6 @@ export class Database {
     return this.#pooled
   }
 
-  /** Whether a connection keeps what is prepared on it, and nobody else has a say in that. */
-  get keepsPrepared(): boolean {
-    return this.#own && this.#prepared && this.#pooled === false
-  }
-
   /** A statement in a transaction of its own that may be sent twice; after a lost connection it is. */
   async query<Row extends readonly unknown[]>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     return this.persistently(() => this.once<Row>(sql, values))
@@ -211,15 +206,10 @@ export class Database {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       const text = this.named(sql)
-      statement = { text, name: statementName('h', text) }
+      statement = { text, name: `h${createHash('sha1').update(text).digest('base64url').slice(0, 20)}` }
       if (this.#statements.size > 1_000) this.#statements.clear()
       this.#statements.set(sql, statement)
     }
     return statement
   }
-}
-
-/** The same for the same text. */
-export function statementName(prefix: string, text: string): string {
-  return `${prefix}${createHash('sha1').update(text).digest('base64url').slice(0, 20)}`
 }

@@ -83,7 +83,7 @@ begin
 end $$;
 
 -- Writes a batch if everything its plan assumed holds, and nothing otherwise. Never waits for another transaction.
---   streams: [[stream, tenant, assumed revision, new revision, new timestamp]], sorted; new = assumed for one that is only checked
+--   streams: [[stream, tenant, assumed revision, new revision, new timestamp]]; new = assumed for one that is only checked
 --   ids: [[id, tenant, fingerprint, version, ordinal, bucket, revision, type, stream]]
 --   events: [[id, type, version, kind, bucket, timestamp, stream, revision, source, correlation, causation, data, metadata,
 --     key, tenant, subject, tags, encoding, expires]]

@@ -41,6 +41,17 @@ describeOnOwnServer('transactions that stay open', () => {
     expect((await unrelated.query('select count(*)::integer from unrelated')).rows).toEqual([{ count: 0 }])
   })
 
+  test('statements that were sent often go with what a table has become', async () => {
+    const { app, server } = await running()
+    const client = await clientOf(server.url)
+    await client.query('create table sold (amount integer)')
+    const sell = (amount: number) => app.transaction((tx) => tx.sql`insert into sold values (${amount})`)
+    for (let n = 0; n < 20; n++) await sell(n)
+    await client.query('alter table sold alter column amount type bigint')
+    await sell(5_000_000_000)
+    expect((await client.query('select max(amount) from sold')).rows).toEqual([{ max: '5000000000' }])
+  })
+
   test('two that touch one stream keep its order, whichever began first', async () => {
     const { app, server, handled } = await running()
     const older = await begun(server)

@@ -216,11 +216,13 @@ begin
   if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
 end $$;
 
-create function hodisa.finish_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
-  returns void ${PLANNED} as $$
+create function hodisa.finish_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint,
+  durable boolean) returns void ${PLANNED} as $$
 declare
   careful boolean;
 begin
+  -- The effect itself may have changed it.
+  if durable <> (current_setting('synchronous_commit') <> 'off') then perform hodisa.assure_durable(durable); end if;
   select exists (select from hodisa.started s where s.service = of_service) into careful from hodisa.leases l
     where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch for share;
   if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;

@@ -44,7 +44,9 @@ export class ProgressWriter {
     const effect = this.#seen() === undefined ? effectOf(change) : undefined
     return this.#following(change, (value) =>
       run(() =>
-        effect === undefined ? { name: 'progress', values: [value()] } : { name: 'finish_effect', values: effect },
+        effect === undefined
+          ? { name: 'progress', values: [value()] }
+          : { name: 'finish_effect', values: [...effect, this.#durable] },
       ),
     )
   }

@@ -2,8 +2,10 @@ import type { Clock } from '../../store/port.ts'
 import type { Held } from './held.ts'
 
 const TICK = 'select head, tick, mark from hodisa.tick($1::boolean)'
-/** Ms from the start of one tick to the next that nobody waits for: what comes meanwhile shares it. */
-const PAUSE = 4
+/** Ms from the start of one tick to the next that nobody waits for, at least and at most: what comes meanwhile shares it. */
+const [SHORTEST_PAUSE, LONGEST_PAUSE] = [4, 20]
+/** A pause is so many times as long as the last tick took: a server that has much to do is not busy with ticks. */
+const TIMES_A_TICK = 8
 /** Pauses of a search for events of somebody else's transaction, which may commit at any moment, in ms. */
 const SEARCH = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1_000, 2_000]
 
@@ -24,6 +26,7 @@ export class Sequencer {
   #running: Promise<number> | undefined
   #next: Promise<number> | undefined
   #startedAt = Number.NEGATIVE_INFINITY
+  #pause = SHORTEST_PAUSE
   #soon = false
   #cancelSoon: (() => void) | undefined
   #cancelSearch: (() => void) | undefined
@@ -73,7 +76,7 @@ export class Sequencer {
   }
 
   #startSoon(): void {
-    const wait = Math.ceil(this.#startedAt + PAUSE - performance.now())
+    const wait = Math.ceil(this.#startedAt + this.#pause - performance.now())
     const start = () => {
       if (this.#soon) this.fresh().catch(this.#failed)
     }
@@ -114,6 +117,8 @@ export class Sequencer {
       .query<[number, number, string]>(TICK, [this.#durable])
       .finally(() => {
         this.#running = undefined
+        const took = performance.now() - this.#startedAt
+        this.#pause = Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, took * TIMES_A_TICK))
         if (this.#soon && this.#next === undefined) this.#startSoon()
       })
       .then(([row]) => {

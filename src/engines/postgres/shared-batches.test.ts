@@ -43,6 +43,28 @@ describeOnPostgres('appends that are asked for together', () => {
     expect(await store.head()).toBe(3)
   })
 
+  test('many share one transaction, on one stream or on many, in the order of the calls', async () => {
+    const { store, client, schema } = await withClient()
+    const transactions = async () => {
+      const { rows } = await client.query<{ count: number }>(`select count(*)::integer from ${schema}.batches`)
+      return rows[0]?.count
+    }
+    const many = (streamOf: (n: number) => string) =>
+      Promise.all(Array.from({ length: 200 }, (_, n) => store.append(append(anEvent({ stream: streamOf(n) })))))
+    await many(() => 'hot-1')
+    expect(await transactions()).toBe(1)
+    await many((n) => `own-${n}`)
+    expect(await transactions()).toBe(2)
+    const { events } = await store.readLog({ limit: 1_000 })
+    expect(events.slice(200, 400).map(({ stream }) => stream)).toEqual(
+      Array.from({ length: 200 }, (_, n) => `own-${n}`),
+    )
+    const tooMany = Array.from({ length: 1_300 }, () => anEvent())
+    await Promise.all(tooMany.map((event) => store.append(append(event))))
+    const { events: all } = await store.readLog({ after: 400, limit: 2_000 })
+    expect(all.map(({ id }) => id)).toEqual(tooMany.map(({ id }) => id))
+  })
+
   test('what another transaction holds delays none of many others', async () => {
     const { store, client } = await withClient()
     await client.query('begin')

@@ -1,16 +1,11 @@
 import { HodisaError } from '../../errors.ts'
 import { assertInside, rowsOf, type SqlRows, withoutComments } from '../../store/sql.ts'
-import { type Session, statementName } from './database.ts'
+import type { Session } from './database.ts'
 import type { PgQuery } from './driver.ts'
 import { mapError, stateOf } from './errors.ts'
 
 const REFUSED = /^(begin|start|commit|end|rollback|abort|savepoint|release|prepare\s+transaction|listen|unlisten)\b/i
-/** Whose plan the server may keep: what it gives back has no shape that a changed table could change. */
-const WRITE = /^(insert|update|delete|merge)\b(?![\s\S]*\breturning\b)/i
 const READ = /^(select|values|show|explain)\b/i
-
-/** Statements of the user's that connections keep, and how often one is sent until they do. */
-const [MOST_PREPARED, FREQUENT] = [200, 4]
 
 /** As `pg` gives them, but whole numbers of 64 bits as numbers where they are safe: the same code runs on SQLite. */
 async function userTypes(): Promise<PgQuery['types']> {
@@ -27,14 +22,10 @@ function wholeNumber(text: string): number | string {
 /** Runs the user's statements inside an open transaction. */
 export class SqlRunner {
   readonly #where: string
-  readonly #mayPrepare: () => boolean
-  readonly #frequent = new Map<string, { readonly name: string; uses: number }>()
   #types: Promise<PgQuery['types']> | undefined
 
-  /** @param mayPrepare whether connections keep what is prepared on them */
-  constructor(where: string, mayPrepare: () => boolean) {
+  constructor(where: string) {
     this.#where = where
-    this.#mayPrepare = mayPrepare
   }
 
   async run<Row>(session: Session, parts: TemplateStringsArray, values: readonly unknown[]): Promise<SqlRows<Row>> {
@@ -55,27 +46,13 @@ export class SqlRunner {
     this.#types ??= userTypes()
     const types = await this.#types
     try {
-      const name = this.#nameOf(text)
-      const query = { text, values, ...(types !== undefined && { types }), ...(name !== undefined && { name }) }
-      const { rows, rowCount } = await session.raw(query)
+      // Never prepared: the types of parameters would stay what they were when a column was another one.
+      const { rows, rowCount } = await session.raw({ text, values, ...(types !== undefined && { types }) })
       return rowsOf(rows as Row[], READ.test(withoutComments(text)) ? 0 : (rowCount ?? 0))
     } catch (error) {
       if (stateOf(error) === '25P02') throw transactionFailed(error)
       throw mapError(error, this.#where)
     }
-  }
-
-  /** Of what comes again and again, so that it is planned once on each connection. */
-  #nameOf(text: string): string | undefined {
-    if (!WRITE.test(withoutComments(text)) || !this.#mayPrepare()) return undefined
-    let statement = this.#frequent.get(text)
-    if (statement === undefined) {
-      if (this.#frequent.size >= MOST_PREPARED) return undefined
-      statement = { name: statementName('u', text), uses: 0 }
-      this.#frequent.set(text, statement)
-    }
-    statement.uses += 1
-    return statement.uses < FREQUENT ? undefined : statement.name
   }
 }
 

@@ -15,7 +15,7 @@ const LONGEST_STATEMENT = 5_000
 /** A call of a function of the store, sent in the same round trip as what begins or ends a transaction. */
 export interface Call {
   readonly name: string
-  readonly values: readonly (string | number)[]
+  readonly values: readonly (string | number | boolean)[]
 }
 
 /** What is done first and last in a transaction. */
@@ -78,7 +78,7 @@ async function commit(session: Session, { named }: Database, closing?: Call): Pr
 /** Several statements at once take no parameters: values stand in the text, in the form that no setting changes the meaning of. */
 function textOf({ name, values }: Call, named: Named): string {
   const literals = values.map((value) =>
-    typeof value === 'number' ? value : `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`,
+    typeof value !== 'string' ? value : `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`,
   )
   return `${named(`hodisa.${name}`)}(${literals.join(', ')})`
 }

@@ -33,7 +33,7 @@ export class Transactions {
   constructor(setup: TransactionsSetup) {
     const { database, most } = setup
     this.#setup = setup
-    this.#sql = new SqlRunner(database.patience.where, () => database.keepsPrepared)
+    this.#sql = new SqlRunner(database.patience.where)
     this.#limiter = new Limiter(most)
   }
 

@@ -7,8 +7,6 @@ import { streamName } from './stream-heads.ts'
 const MOST_REQUESTS = 500
 const MOST_EVENTS = 2_000
 const MOST_UNITS = 4 * 1024 * 1024
-/** Requests that are worth more than one batch. */
-const SPLIT = 32
 /** The longest pause before what another transaction holds is tried again, in ms. */
 const LONGEST_PAUSE = 40
 
@@ -40,6 +38,8 @@ export interface Taken {
   readonly beside: readonly Pending[]
   /** Of the batch. */
   readonly names: ReadonlySet<string>
+  /** Whether the batch became too large to take all that it could have. */
+  readonly isCut: boolean
   /** Ms until something that pauses may be tried again; undefined where nothing does. */
   readonly pause: number | undefined
 }
@@ -47,15 +47,12 @@ export interface Taken {
 /** Appends in the order they came. Nobody overtakes another one on the same stream, and what is being written is left alone. */
 export class WaitingLine {
   readonly #patience: Patience
-  readonly #parts: number
   #waiting: Pending[] = []
   /** Of all that is under way. */
   readonly #busy = new Set<string>()
 
-  /** @param parts in how many batches much is taken that waits at a time */
-  constructor(patience: Patience, parts: number) {
+  constructor(patience: Patience) {
     this.#patience = patience
-    this.#parts = parts
   }
 
   get isEmpty(): boolean {
@@ -86,8 +83,8 @@ export class WaitingLine {
     this.#waiting.unshift(...batch.filter(({ refused }) => !refused))
   }
 
-  /** @param first whether nothing else is under way: then some is left for the next batch, which is prepared while this one is written */
-  take(first: boolean): Taken {
+  /** In one batch as far as it goes: what is asked for together is recorded in the order of the calls. */
+  take(): Taken {
     const now = performance.now()
     const batch: Pending[] = []
     const beside: Pending[] = []
@@ -95,20 +92,20 @@ export class WaitingLine {
     const names = new Set<string>()
     /** Of those who were passed over. */
     const behind = new Set<string>()
-    const most =
-      first && this.#waiting.length >= SPLIT ? Math.ceil(this.#waiting.length / this.#parts) : this.#waiting.length
-    let events = 0
+    let isCut = false
+    let count = 0
     let units = 0
     let soonest = Number.POSITIVE_INFINITY
     for (const pending of this.#waiting) {
       const isTaken = (name: string) => this.#busy.has(name) || behind.has(name) || (pending.beside && names.has(name))
       const full =
-        batch.length >= Math.min(most, MOST_REQUESTS) ||
-        events >= MOST_EVENTS ||
+        batch.length >= MOST_REQUESTS ||
+        count >= MOST_EVENTS ||
         (units + pending.units > MOST_UNITS && batch.length > 0)
       // What was held by another transaction goes by itself, so that nobody fails with it.
       const alone = pending.pause > 0
       const early = pending.notBefore > now
+      isCut ||= full
       if (early) soonest = Math.min(soonest, pending.notBefore)
       if (full || early || (alone && batch.length > 0) || pending.names.some(isTaken)) {
         left.push(pending)
@@ -122,12 +119,12 @@ export class WaitingLine {
       }
       batch.push(pending)
       for (const name of pending.names) names.add(name)
-      events += alone ? MOST_EVENTS : pending.request.events.length
+      count += alone ? MOST_EVENTS : pending.request.events.length
       units += pending.units
     }
     this.#waiting = left
     this.#hold(names)
-    return { batch, beside, names, pause: Number.isFinite(soonest) ? soonest - now : undefined }
+    return { batch, beside, names, isCut, pause: Number.isFinite(soonest) ? soonest - now : undefined }
   }
 
   #hold(names: Iterable<string>): void {
