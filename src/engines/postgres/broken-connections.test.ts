@@ -59,6 +59,18 @@ describeOnOwnServer('connections that break under load', () => {
     expect(await app.deadLetters.list()).toEqual([])
   })
 
+  test('a transaction that a crash undid is not taken for another one that was given its id', async () => {
+    const server = await ownServer()
+    await (await clientOf(server.url)).query('create table unrelated (n integer)')
+    const app = await appOn(server.url)
+    const undone = app.transaction(async () => {
+      await server.restart({ mode: 'immediate' })
+      const other = await clientOf(server.url)
+      for (let n = 0; n < 50; n++) await other.query('insert into unrelated values ($1)', [n])
+    })
+    expect(await failure(() => undone)).toMatchObject({ code: 'store-unavailable' })
+  })
+
   test('what others appended while nobody listened is found once the connection is back', async () => {
     const server = await ownServer()
     const app = await appOn(named(server.url))

@@ -25,6 +25,9 @@ const TICKS = `delete from hodisa.ticks where ctid = any (array(
     where t.id <= (select max(n.id) from hodisa.ticks n) - ${KEPT_TICKS}
     order by t.id limit ${AT_ONCE} for update skip locked))`
 const ABANDONED = `delete from hodisa.abandoned where at < now() - interval '1 day'`
+/** Whoever asks does so at once. */
+const OUTCOMES = `delete from hodisa.outcomes where ctid = any (array(
+    select o.ctid from hodisa.outcomes o where o.at < now() - interval '1 hour' limit ${AT_ONCE} for update skip locked))`
 
 /** Removes what has expired, and what the store itself needs no longer. */
 export class Expiry {
@@ -39,7 +42,7 @@ export class Expiry {
     const time = Math.floor(now)
     let count = await this.#removeAll(EVENTS, time)
     for (const table of await listTables(this.#database)) count += await this.#removeDocuments(table, time)
-    for (const sql of [BATCHES, TICKS]) {
+    for (const sql of [BATCHES, TICKS, OUTCOMES]) {
       for (let steps = 0; steps < MOST_STEPS && (await this.#step(sql, [])) === AT_ONCE; steps++);
     }
     await this.#step(ABANDONED, [])

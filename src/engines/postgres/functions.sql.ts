@@ -36,7 +36,7 @@ begin
   end if;
 end $$;
 
--- The first of a transaction of the store's: what its program may keep waiting, and for how long. Returns the id of the transaction.
+-- The first of a transaction of the store's: what its program may keep waiting, and for how long. Returns what is_open takes.
 create function hodisa.begin_work(durable boolean, idle integer, longest integer) returns text language plpgsql as $$
 declare
   -- Assigned, not performed: that takes no plan.
@@ -45,8 +45,18 @@ begin
   setting := set_config('statement_timeout', longest::text, true);
   setting := set_config('lock_timeout', longest::text, true);
   if durable <> (current_setting('synchronous_commit') <> 'off') then perform hodisa.assure_durable(durable); end if;
-  return pg_current_xact_id();
+  return pg_current_xact_id() || ' ' || pg_backend_pid();
 end $$;
+
+-- Whether a transaction is under way still.
+create function hodisa.is_open(opened text) returns boolean language sql as $$
+  select exists (select from pg_stat_activity a
+    where a.pid = split_part(opened, ' ', 2)::integer and a.backend_xid = split_part(opened, ' ', 1)::xid8::xid)
+$$;
+
+create function hodisa.remember(of_attempt bigint) returns void language sql as $$
+  insert into hodisa.outcomes (attempt) values (of_attempt)
+$$;
 
 -- Locks what an append is about to change, and waits for who holds it. Then tells how it stands: what a plan is made from.
 --   request: { streams: [[stream, tenant]], ids: [[id, tenant]], documents: … }

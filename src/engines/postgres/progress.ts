@@ -1,9 +1,11 @@
 import type { Progress } from '../../store/groups.ts'
 import type { Database, Session } from './database.ts'
 import { changeOf, effectOf } from './progress-change.ts'
-import { type Call, inTransaction } from './transaction.ts'
+import { type Call, type Ends, inTransaction } from './transaction.ts'
 
 const WRITE = 'select hodisa.progress($1::jsonb)'
+/** Stands until the mark of its owner passes it, who waits to hear of it. */
+const IS_DONE = 'select exists (select from hodisa.done d where d.service = $1::text and d.position = $2::bigint)'
 
 /** The lowest positions that an instance finished: what fails may be finished below the mark, and is swept with the next one. */
 interface Finished {
@@ -36,19 +38,20 @@ export class ProgressWriter {
   }
 
   /**
-   * Runs a transaction whose last statement writes `change`; the fences hold from then on.
+   * Runs a transaction whose last statement, the closing, writes `change`; the fences hold from then on.
    *
    * @throws {HodisaError} `lease-lost`, and what `run` throws
    */
-  closing<Result>(change: Progress, run: (closing: () => Call) => Promise<Result>): Promise<Result> {
+  closing<Result>(change: Progress, run: (ends: Ends) => Promise<Result>): Promise<Result> {
     const effect = this.#seen() === undefined ? effectOf(change) : undefined
-    return this.#following(change, (value) =>
-      run(() =>
-        effect === undefined
-          ? { name: 'progress', values: [value()] }
-          : { name: 'finish_effect', values: [...effect, this.#durable] },
-      ),
-    )
+    return this.#following(change, (value) => {
+      if (effect === undefined) return run({ closing: () => ({ name: 'progress', values: [value()] }) })
+      const [service, , , , position] = effect
+      return run({
+        closing: () => ({ name: 'finish_effect', values: [...effect, this.#durable] }),
+        proof: { sql: IS_DONE, values: [service, position] },
+      })
+    })
   }
 
   /**

@@ -113,6 +113,12 @@ create table hodisa.given_ids (
   primary key (id, tenant)
 );
 
+-- What tells of a transaction whose answer was lost that it was committed. Its id does not: a server that crashed gives it again.
+create table hodisa.outcomes (
+  attempt bigint primary key,
+  at timestamptz not null default now()
+);
+
 -- Appends whose connection was lost, and which the writer has found to be not recorded: should they arrive late, they are refused.
 create table hodisa.abandoned (
   attempt bigint primary key,

@@ -259,7 +259,7 @@ export class PostgresStore implements Store {
       return receipt
     }
     const opening = this.#progress.checking(change)
-    return this.#progress.closing(change, (closing) => transactions.run(effect, { opening, closing }))
+    return this.#progress.closing(change, (ends) => transactions.run(effect, { opening, ...ends }))
   }
 
   outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { HodisaError } from '../../errors.ts'
 import type { TransactionDocuments } from '../../store/documents.ts'
 import type { AppendRequest } from '../../store/events.ts'
@@ -12,16 +13,26 @@ const LONGEST_IDLE = 2_000
 /** Ms of one statement of an effect: below the lease. */
 const LONGEST_STATEMENT = 5_000
 
+const REMEMBERED = 'select exists (select from hodisa.outcomes o where o.attempt = $1::bigint)'
+
 /** A call of a function of the store, sent in the same round trip as what begins or ends a transaction. */
 export interface Call {
   readonly name: string
   readonly values: readonly (string | number | boolean)[]
 }
 
+/** A query that answers with true or false. */
+export interface Proof {
+  readonly sql: string
+  readonly values: readonly unknown[]
+}
+
 /** What is done first and last in a transaction. */
 export interface Ends {
   readonly opening?: Call
   readonly closing?: () => Call
+  /** Whether it was committed, by what it wrote; a row of its own where this is left out. */
+  readonly proof?: Proof
 }
 
 /**
@@ -31,18 +42,22 @@ export interface Ends {
 export async function inTransaction<Result>(
   database: Database,
   work: (session: Session) => Promise<Result>,
-  { opening, closing }: Ends = {},
+  { opening, closing, proof }: Ends = {},
 ): Promise<Result> {
-  let xid: string | undefined
+  const id = randomBytes(8).readBigInt64BE().toString()
+  /** What the server calls it, once it has begun. */
+  let opened: string | undefined
   /** What `work` came to, once all that is left is to commit. */
   let done: { readonly result: Result } | undefined
   const attempt = () =>
     database.session(async (session) => {
       try {
-        xid = await begin(session, database, opening)
+        opened = await begin(session, database, opening)
         const result = await work(session)
         done = { result }
-        await commit(session, database, closing?.())
+        const calls = closing === undefined ? [] : [closing()]
+        if (proof === undefined) calls.push({ name: 'remember', values: [id] })
+        await commit(session, database, calls)
         return result
       } catch (error) {
         await rollback(session, error)
@@ -51,25 +66,27 @@ export async function inTransaction<Result>(
     })
   try {
     // Nothing was done yet where it did not even begin.
-    return await database.persistently(attempt, () => xid === undefined)
+    return await database.persistently(attempt, () => opened === undefined)
   } catch (error) {
     const isUnknown = error instanceof Error && isLost(error.cause)
-    if (done !== undefined && isUnknown && (await isCommitted(database, xid))) return done.result
+    if (done === undefined || opened === undefined || !isUnknown) throw error
+    if (await isCommitted(database, opened, proof ?? { sql: REMEMBERED, values: [id] })) return done.result
     throw error
   }
 }
 
-/** One round trip; resolves with the id of the transaction. */
+/** One round trip; resolves with what `hodisa.is_open` takes. */
 async function begin(session: Session, { named, patience }: Database, opening?: Call): Promise<string | undefined> {
-  const first = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as xid`)
+  const first = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as opened`)
   const calls = opening === undefined ? first : `${first}, ${textOf(opening, named)}`
   const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${calls}` })
   const last = Array.isArray(results) ? results.at(-1) : undefined
-  return (last as { rows: { xid: string }[] } | undefined)?.rows[0]?.xid
+  return (last as { rows: { opened: string }[] } | undefined)?.rows[0]?.opened
 }
 
-async function commit(session: Session, { named }: Database, closing?: Call): Promise<void> {
-  const text = closing === undefined ? 'commit' : `select ${textOf(closing, named)}; commit`
+async function commit(session: Session, { named }: Database, calls: readonly Call[]): Promise<void> {
+  const last = calls.map((call) => textOf(call, named))
+  const text = last.length === 0 ? 'commit' : `select ${last.join(', ')}; commit`
   const results: unknown = await session.raw({ text })
   const result = Array.isArray(results) ? results.at(-1) : results
   if ((result as { command?: string }).command === 'ROLLBACK') throw transactionFailed()
@@ -89,20 +106,12 @@ async function rollback(session: Session, error: unknown): Promise<void> {
   await session.raw({ text: 'rollback' })
 }
 
-async function isCommitted(database: Database, xid: string | undefined): Promise<boolean> {
-  if (xid === undefined) return false
-  for (;;) {
-    const status = await database.query<[string | null]>('select pg_xact_status($1::text::xid8)', [xid]).then(
-      ([row]) => row?.[0],
-      (error) => {
-        // The server has never heard of it: it crashed, or is another one, before anything of the transaction was on disk.
-        if (stateOf(error) === '22023') return 'aborted'
-        throw error
-      },
-    )
-    if (status !== 'in progress') return status === 'committed'
+async function isCommitted(database: Database, opened: string, proof: Proof): Promise<boolean> {
+  const asked = async ({ sql, values }: Proof) => (await database.query<[boolean]>(sql, values))[0]?.[0] === true
+  while (await asked({ sql: 'select hodisa.is_open($1::text)', values: [opened] })) {
     await new Promise<void>((resume) => database.patience.clock.after(20, resume))
   }
+  return asked(proof)
 }
 
 /** What the user's work sees of an open transaction. */
