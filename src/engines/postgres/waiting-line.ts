@@ -105,7 +105,7 @@ export class WaitingLine {
       // What was held by another transaction goes by itself, so that nobody fails with it.
       const alone = pending.pause > 0
       const early = pending.notBefore > now
-      isCut ||= full
+      isCut ||= full && batch[0]?.pause === 0
       if (early) soonest = Math.min(soonest, pending.notBefore)
       if (full || early || (alone && batch.length > 0) || pending.names.some(isTaken)) {
         left.push(pending)
