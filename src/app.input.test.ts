@@ -234,7 +234,7 @@ eachEngine((bed) => {
           expectTyped(error)
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 400, examples: [[{}, { stream: [{ toString: 0 }], key: {} }]] },
     )
   })
 })

@@ -1,7 +1,7 @@
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
 import { deepFreeze } from '../event/frozen.ts'
-import { assertFunction, assertObject, invalidOption } from '../event/input.ts'
+import { assertFunction, assertObject, invalidOption, shown } from '../event/input.ts'
 import { assertCategory } from '../event/names.ts'
 import type { Rejection } from './rejection.ts'
 import type { AggregateEventOf, NewEventOf } from './types.ts'
@@ -155,7 +155,7 @@ function assertHandlers(name: string, events: readonly AnyEventDefinition[], evo
 
 function assertCount(name: string, option: string, value: unknown): void {
   if (Number.isSafeInteger(value) && Number(value) >= 1) return
-  throw invalid(name, `${option} must be an integer from 1, not ${String(value)}`, { option })
+  throw invalid(name, `${option} must be an integer from 1, not ${shown(value)}`, { option })
 }
 
 function invalid(aggregate: string, message: string, details: Record<string, unknown>): HodisaError {

@@ -1,4 +1,5 @@
 import { HodisaError } from '../errors.ts'
+import { shown } from '../event/input.ts'
 import type { DeadLetterQuery } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 
@@ -41,5 +42,5 @@ async function positionOf(store: Store, until: unknown): Promise<number> {
 }
 
 function invalid(option: string, rule: string, value: unknown): HodisaError {
-  return new HodisaError('invalid-option', `deadLetters: ${option} must be ${rule}, not ${String(value)}`, { option })
+  return new HodisaError('invalid-option', `deadLetters: ${option} must be ${rule}, not ${shown(value)}`, { option })
 }

@@ -1,6 +1,6 @@
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from '../event/duration.ts'
-import { assertObject, assertOptions } from '../event/input.ts'
+import { assertObject, assertOptions, shown } from '../event/input.ts'
 import type { LogPlace } from '../log/read.ts'
 
 /** Where a subscription begins. Counts once, when it is first recorded. */
@@ -108,5 +108,5 @@ function within01(option: string, value: number): number {
 }
 
 function invalid(option: string, rule: string, value: unknown): HodisaError {
-  return new HodisaError('invalid-option', `${option} must be ${rule}, not ${String(value)}`, { option })
+  return new HodisaError('invalid-option', `${option} must be ${rule}, not ${shown(value)}`, { option })
 }

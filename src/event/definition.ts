@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { HodisaError } from '../errors.ts'
 import { type Duration, milliseconds } from './duration.ts'
+import { shown } from './input.ts'
 import { assertCategory, assertType } from './names.ts'
 import type { EventExtras, EventKind, NewEvent } from './types.ts'
 import type { MissingSteps, UpcastChain, Upcaster } from './upcasting.ts'
@@ -103,9 +104,9 @@ export function defineReserved<
   const invalid = (message: string, details: Record<string, unknown>) =>
     new HodisaError('invalid-definition', `event ${type}: ${message}`, { type, ...details })
   if (!Number.isSafeInteger(version) || version < 1) {
-    throw invalid(`version must be an integer from 1, not ${String(version)}`, { version })
+    throw invalid(`version must be an integer from 1, not ${shown(version)}`, { version })
   }
-  if (!KINDS.includes(kind)) throw invalid(`kind must be one of ${KINDS.join(', ')}, not ${String(kind)}`, { kind })
+  if (!KINDS.includes(kind)) throw invalid(`kind must be one of ${KINDS.join(', ')}, not ${shown(kind)}`, { kind })
   if (options.schema !== undefined && !isStandardSchema(options.schema)) {
     throw invalid('schema must be a Standard Schema v1', {})
   }

@@ -35,8 +35,16 @@ export function assertMethods(option: string, value: unknown, methods: readonly 
 }
 
 export function invalidOption(option: string, rule: string, value: unknown): HodisaError {
-  const shown = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-  return new HodisaError('invalid-option', `${option} ${rule}, not ${shown}`, { option })
+  return new HodisaError('invalid-option', `${option} ${rule}, not ${kindOf(value)}`, { option })
+}
+
+/** A simple value as it is, of others what they are: making a text of an object may run its code, and throw. */
+export function shown(value: unknown): string {
+  return value !== null && ['object', 'function'].includes(typeof value) ? kindOf(value) : String(value)
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
 }
 
 function isObject(value: unknown): value is object {

@@ -146,6 +146,8 @@ function invalidData(type: string, issues: { message: string; path: PropertyKey[
 
 function placeOf(definition: AnyEventDefinition, data: unknown, extras: EventExtras) {
   const stream = extras.stream ?? streamOf(definition, data)
+  if (stream !== null) assertStream(stream)
+  if (extras.key !== undefined) assertKey(extras.key)
   if (stream !== null && extras.key !== undefined) {
     throw new HodisaError('stream-and-key', `event ${definition.type} goes to stream ${stream}, so it takes no key`, {
       type: definition.type,
@@ -153,8 +155,6 @@ function placeOf(definition: AnyEventDefinition, data: unknown, extras: EventExt
       key: extras.key,
     })
   }
-  if (stream !== null) assertStream(stream)
-  if (extras.key !== undefined) assertKey(extras.key)
   return { stream, key: extras.key ?? null }
 }
 

@@ -1,5 +1,5 @@
 import { HodisaError } from '../errors.ts'
-import { assertObject, assertOptions } from '../event/input.ts'
+import { assertObject, assertOptions, shown } from '../event/input.ts'
 import { assertStream } from '../event/names.ts'
 import type { EventExtras, NewEvent } from '../event/types.ts'
 import type { AppendCondition, AppendRequest, EventToAppend, ExpectedRevision, Receipt } from '../store/events.ts'
@@ -103,7 +103,7 @@ function request(events: readonly EventToAppend[], expected: ExpectedRevision | 
 function assertExpected(expected: unknown): asserts expected is ExpectedRevision {
   if (expected === 'any' || expected === 'none' || expected === 'exists') return
   if (Number.isSafeInteger(expected) && Number(expected) >= 0) return
-  throw invalid('expectedRevision', `must be an integer from 0, "any", "none" or "exists", not ${String(expected)}`)
+  throw invalid('expectedRevision', `must be an integer from 0, "any", "none" or "exists", not ${shown(expected)}`)
 }
 
 function invalid(option: string, rule: string): HodisaError {

@@ -1,7 +1,7 @@
 import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import type { AnyEventDefinition } from '../event/definition.ts'
-import { assertFunction, assertOptions, invalidOption } from '../event/input.ts'
+import { assertFunction, assertOptions, invalidOption, shown } from '../event/input.ts'
 import { fingerprint } from '../event/json.ts'
 import { anyOf, overlap, type Pattern, parsePattern } from '../event/pattern.ts'
 import type { Registry } from '../event/registry.ts'
@@ -55,7 +55,7 @@ export class DefinedProjection {
     assertOptions('a projection', options)
     const { version, indexes = [], inline = false, sql = false, onVersionChange = 'build', partition } = options ?? {}
     const invalid = (rule: string, details: Record<string, unknown>) =>
-      new HodisaError('invalid-definition', `projection ${String(name)}: ${rule}`, {
+      new HodisaError('invalid-definition', `projection ${shown(name)}: ${rule}`, {
         projection: String(name),
         ...details,
       })

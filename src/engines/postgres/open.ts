@@ -1,5 +1,6 @@
 import { HodisaError } from '../../errors.ts'
 import { type Duration, milliseconds } from '../../event/duration.ts'
+import { shown } from '../../event/input.ts'
 import type { StoreHost } from '../../store/port.ts'
 import { Database } from './database.ts'
 import { makePool, type PostgresPool } from './driver.ts'
@@ -103,7 +104,7 @@ export function assertTarget(
   if (connections !== undefined && !(Number.isSafeInteger(connections) && connections >= FEWEST_CONNECTIONS)) {
     throw new HodisaError(
       'invalid-option',
-      `connections must be a whole number from ${FEWEST_CONNECTIONS}, not ${String(connections)}`,
+      `connections must be a whole number from ${FEWEST_CONNECTIONS}, not ${shown(connections)}`,
       {
         option: 'connections',
       },
