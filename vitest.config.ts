@@ -7,6 +7,8 @@ export default defineConfig({
     // Tests of processes and leases mostly wait.
     maxWorkers: Math.max(4, availableParallelism()),
     // What hangs is ended; what is slow on a busy machine is not at fault.
+    // One that passes only the second time is printed as such.
+    retry: process.env.CI === 'true' ? 1 : 0,
     testTimeout: 150_000,
     hookTimeout: 150_000,
   },

@@ -72,8 +72,9 @@ describeOnPostgres('the command on PostgreSQL', () => {
     await app.settled()
     expect(handled).toEqual([{ number: 1 }])
     expect(await inProcess(['services', 'pause', 'email', ...store])).toMatchObject({ exit: 0, err: '' })
-    const services = await inProcess(['services', 'list', '--json', ...store])
-    expect(jsonLines<ServiceStatus>(services.out)).toMatchObject([{ service: 'email', state: 'paused', lag: 0 }])
+    const services = async () =>
+      jsonLines<ServiceStatus>((await inProcess(['services', 'list', '--json', ...store])).out)
+    await expect.poll(services, { timeout: 60_000 }).toMatchObject([{ service: 'email', state: 'paused', lag: 0 }])
     const explained = await inProcess(['explain', ...store])
     expect(explained).toMatchObject({ exit: 0, err: '' })
   })
