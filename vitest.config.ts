@@ -6,9 +6,9 @@ export default defineConfig({
     globalSetup: './src/testing/postgres/fixtures/global-setup.ts',
     // Tests of processes and leases mostly wait.
     maxWorkers: Math.max(4, availableParallelism()),
-    // What hangs is ended; what is slow on a busy machine is not at fault.
     // One that passes only the second time is printed as such.
     retry: process.env.CI === 'true' ? 1 : 0,
+    // What hangs is ended; what is slow on a busy machine is not at fault.
     testTimeout: 150_000,
     hookTimeout: 150_000,
   },
