@@ -26,7 +26,7 @@ const FOUND: Readonly<Record<Mutation, string | undefined>> = {
   'low-water': 'unhandled',
 }
 
-const MOST_RUNS = 10
+const MOST_RUNS = 25
 
 const worker = new URL('./fixtures/mutant.ts', import.meta.url)
 
@@ -34,7 +34,7 @@ describe.concurrent('the laboratory on a framework', () => {
   for (const mutation of MUTATIONS) {
     const found = FOUND[mutation]
     const name = found === undefined ? 'that is whole finds nothing' : `without its ${mutation} finds it: ${found}`
-    test(name, { timeout: 600_000 }, async () => {
+    test(name, { timeout: 1_200_000 }, async () => {
       const env = { HODISA_LAB_MUTATION: mutation }
       const kinds = new Set<string>()
       // The plan says which process meets its fault when, and the machine what it is doing then: a busy one may need more runs.
