@@ -28,13 +28,17 @@ const eventsSql = (order: string) => `
 const FORWARDS = eventsSql('')
 const BACKWARDS = eventsSql(' desc')
 
-/** The last revision recorded at or before a time, by binary search; `recorded_at` never falls within a stream. */
+/**
+ * The last revision recorded at or before a time, by binary search; `recorded_at` never falls within a stream. And whether it met
+ * events without a position, which may turn out to be recorded by then.
+ */
 const REVISION_AT = `
-  with recursive search (low, high) as (
-    select 0::bigint, coalesce((select revision from hodisa.streams where stream = $1::text order by tenant limit 1), 0)
+  with recursive search (low, high, unplaced) as (
+    select 0::bigint, coalesce((select revision from hodisa.streams where stream = $1::text order by tenant limit 1), 0), false
     union all
     select case when f.revision is null or f.recorded_at <= $2::bigint then s.middle else s.low end,
-      case when f.revision is null or f.recorded_at <= $2::bigint then s.high else f.revision - 1 end
+      case when f.revision is null or f.recorded_at <= $2::bigint then s.high else f.revision - 1 end,
+      f.revision is not null and f.recorded_at is null
     from (select low, high, low + (high - low + 1) / 2 as middle from search where low < high) s left join lateral (
       select e.revision, l.recorded_at from (
         select revision, batch from hodisa.events
@@ -43,7 +47,7 @@ const REVISION_AT = `
       ) e left join lateral ${PLACE} l on true
     ) f on true
   )
-  select max(low) from search`
+  select max(low), bool_or(unplaced) from search`
 
 /** Reads of one stream, by its index. */
 export class StreamReader {
@@ -67,10 +71,13 @@ export class StreamReader {
     if (!isStorable(stream)) return { events: [], unplaced: false }
     const low = Math.max(1, query.from ?? 1)
     let high = Math.min(Number.MAX_SAFE_INTEGER, query.to ?? Number.MAX_SAFE_INTEGER)
-    if (backwards && Number.isFinite(recordedUntil))
-      high = Math.min(high, await this.#revisionAt(stream, recordedUntil))
-    const events: StoredEvent[] = []
     let unplaced = false
+    if (backwards && Number.isFinite(recordedUntil)) {
+      const found = await this.#revisionAt(stream, recordedUntil)
+      high = Math.min(high, found.revision)
+      unplaced = found.unplaced
+    }
+    const events: StoredEvent[] = []
     while (low <= high && events.length < limit) {
       const count = Math.min(limit - events.length, Number.MAX_SAFE_INTEGER)
       const sql = this.#scale.of(backwards ? BACKWARDS : FORWARDS)
@@ -94,8 +101,10 @@ export class StreamReader {
     return { events, unplaced }
   }
 
-  async #revisionAt(stream: string, time: number): Promise<number> {
-    const [row] = await this.#database.query<[number]>(this.#scale.of(REVISION_AT), [stream, Math.floor(time)])
-    return row?.[0] ?? 0
+  async #revisionAt(stream: string, time: number): Promise<{ readonly revision: number; readonly unplaced: boolean }> {
+    const sql = this.#scale.of(REVISION_AT)
+    const [row] = await this.#database.query<[number, boolean]>(sql, [stream, Math.floor(time)])
+    const [revision, unplaced] = row ?? [0, false]
+    return { revision, unplaced }
   }
 }
