@@ -17,6 +17,13 @@ export interface Standing {
   readonly event: string | null
   /** Revision of the newest snapshot that is known of. */
   readonly snapshot: number
+  /** Of the store, when it was read. */
+  readonly timeline: number
+}
+
+/** Of the oldest: where they differ, it is none that still holds. */
+export function timelineOf(standings: readonly Standing[]): number {
+  return Math.min(...standings.map(({ timeline }) => timeline))
 }
 
 /** An aggregate as one app works with it. */
@@ -33,7 +40,7 @@ export class BoundAggregate {
     this.#registry = registry
     this.aggregate = aggregate
     this.states = new RecentStates(aggregate.cache)
-    this.start = { state: aggregate.initial, revision: 0, timestamp: 0, event: null, snapshot: 0 }
+    this.start = { state: aggregate.initial, revision: 0, timestamp: 0, event: null, snapshot: 0, timeline: 0 }
     this.#definitions = new Map(aggregate.events.map((definition) => [definition.type, definition]))
     // What the definition holds are functions of its own state and events, which nothing here needs to know.
     this.#evolve = new Map(

@@ -6,7 +6,7 @@ import type { Decoder } from '../log/decode.ts'
 import type { Preparer } from '../log/prepare.ts'
 import type { EventToAppend, Receipt } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
-import type { Standing } from './bound.ts'
+import { type Standing, timelineOf } from './bound.ts'
 import { assertOwn } from './decision.ts'
 import { inStream, type Loader, type Subject } from './loader.ts'
 import type { ExecuteOptions } from './options.ts'
@@ -122,8 +122,9 @@ export class Executor {
   /** Undefined where one of the states is not at hand. */
   #atHand({ subjects }: Task): readonly Standing[] | undefined {
     const standings: Standing[] = []
+    const { timeline } = this.#host.loader
     for (const { bound, stream } of subjects) {
-      const recent = bound.states.get(stream)
+      const recent = bound.states.get(stream, timeline)
       if (recent === undefined) return undefined
       standings.push(recent)
     }
@@ -155,8 +156,8 @@ export class Executor {
     }
     if (task.subjects.length > 1) {
       // Each was loaded at its own moment: only the store knows whether they ever stood like that together.
-      const conditions = revisionsOf(task, standings)
-      const receipt = await overtakable(this.#host.store.append({ events: [], conditions, onReuse: 'refuse' }))
+      const request = { events: [], conditions: revisionsOf(task, standings), timeline: timelineOf(standings) }
+      const receipt = await overtakable(this.#host.store.append({ ...request, onReuse: 'refuse' }))
       return { results, receipt, rejection }
     }
     if (!fresh) await this.#assertNewest(task, standings)
@@ -165,7 +166,9 @@ export class Executor {
 
   async #assertNewest(task: Task, standings: readonly Standing[]): Promise<void> {
     const newest = await this.#load(task)
-    if (newest.some(({ revision }, index) => revision !== standings[index]?.revision)) throw new Overtaken()
+    const isSame = (one: Standing, other?: Standing) =>
+      one.revision === other?.revision && one.timeline === other.timeline
+    if (!newest.every((standing, index) => isSame(standing, standings[index]))) throw new Overtaken()
   }
 
   async #record(task: Task, standings: readonly Standing[], decision: readonly (readonly NewEvent[])[]) {
@@ -173,7 +176,8 @@ export class Executor {
     const { events, results } = await this.#prepare(task, standings, decision)
     const conditions = revisionsOf(task, standings)
     if (task.claim !== undefined) conditions.push(outcomes.condition(task.claim))
-    const receipt = await overtakable(store.append({ events, conditions, onReuse: 'refuse' }))
+    const timeline = timelineOf(standings)
+    const receipt = await overtakable(store.append({ events, conditions, timeline, onReuse: 'refuse' }))
     if (receipt.duplicate) throw new Overtaken() // by the same command, elsewhere
     for (const [index, { bound, stream }] of task.subjects.entries()) {
       const standing = results[index]?.standing
@@ -261,5 +265,5 @@ export class Executor {
 function after({ what }: Task, { bound, stream }: Subject, before: Standing, event: AggregateEvent, timestamp: number) {
   assertOwn(bound, what, event.type, event.data, stream)
   const state = bound.after(before.state, event)
-  return { state, revision: event.revision, timestamp, event: event.id, snapshot: before.snapshot }
+  return { ...before, state, revision: event.revision, timestamp, event: event.id }
 }

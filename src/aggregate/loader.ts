@@ -38,19 +38,36 @@ export class Loader {
 
   /** As the store has it now. */
   async current({ bound, stream }: Subject): Promise<Standing> {
-    const recent = bound.states.get(stream)
-    const standing =
-      recent === undefined ? await this.#fromSnapshot(bound, stream) : await this.#read(bound, stream, recent)
+    const standing = await this.#onOneTimeline((timeline) => {
+      const recent = bound.states.get(stream, timeline)
+      return recent === undefined ? this.#fromSnapshot(bound, stream) : this.#read(bound, stream, recent)
+    })
     bound.states.put(stream, standing)
     this.#snapshots.consider(bound, stream, standing)
     return standing
   }
 
   /** As of a revision; the newest where the stream has not come so far. */
-  async at({ bound, stream }: Subject, to: number): Promise<Standing> {
-    const recent = bound.states.get(stream)
-    if (recent !== undefined && recent.revision <= to) return this.#read(bound, stream, recent, { to })
-    return this.#fromSnapshot(bound, stream, { to })
+  at({ bound, stream }: Subject, to: number): Promise<Standing> {
+    return this.#onOneTimeline((timeline) => {
+      const recent = bound.states.get(stream, timeline)
+      if (recent !== undefined && recent.revision <= to) return this.#read(bound, stream, recent, { to })
+      return this.#fromSnapshot(bound, stream, { to })
+    })
+  }
+
+  /** The store's, as of now. */
+  get timeline(): number {
+    return this.#store.timeline ?? 0
+  }
+
+  /** What was read before the store was found to have lost events does not go with what is read after. */
+  async #onOneTimeline(read: (timeline: number) => Promise<Standing>): Promise<Standing> {
+    for (;;) {
+      const timeline = this.timeline
+      const standing = await read(timeline)
+      if (timeline === this.timeline) return { ...standing, timeline }
+    }
   }
 
   /** The last revision that was recorded by a time, ms since 1970. */
@@ -70,7 +87,7 @@ export class Loader {
       return this.#read(bound, stream, bound.start, bounds)
     }
     const { state, revision, event } = snapshot
-    const standing = { state, revision, event, timestamp: last.timestamp, snapshot: revision }
+    const standing = { state, revision, event, timestamp: last.timestamp, snapshot: revision, timeline: 0 }
     if (page.length + 1 < PAGE) return this.#fold(bound, standing, page)
     return this.#read(bound, stream, await this.#fold(bound, standing, page), bounds)
   }
@@ -110,7 +127,8 @@ export class Loader {
       for (const part of parts instanceof Promise ? await parts : parts) state = bound.after(state, inStream(part))
     }
     const { id, revision, timestamp } = last
-    return { state: deepFreeze(state), revision: revision ?? 0, timestamp, event: id, snapshot: from.snapshot }
+    const { snapshot, timeline } = from
+    return { state: deepFreeze(state), revision: revision ?? 0, timestamp, event: id, snapshot, timeline }
   }
 }
 

@@ -5,7 +5,7 @@ import type { Codec, CodecSubject } from '../log/codec.ts'
 import type { DocumentWrite } from '../store/documents.ts'
 import type { AppendCondition, Receipt, StoredEvent } from '../store/events.ts'
 import type { Clock, Store } from '../store/port.ts'
-import type { Standing } from './bound.ts'
+import { type Standing, timelineOf } from './bound.ts'
 import type { Collections } from './collections.ts'
 import { Rejection } from './rejection.ts'
 import { seal, unseal } from './sealed.ts'
@@ -91,6 +91,7 @@ export class Outcomes {
     return this.#store.append({
       events: [],
       conditions: [...conditions, this.condition(claim)],
+      timeline: timelineOf(standings),
       onReuse: 'refuse',
       documents: [await this.#document(claim, standings, rejection)],
     })

@@ -12,12 +12,12 @@ export class Overtaken {
   }
 }
 
-/** What the store refused because somebody else wrote first. */
+/** What the store refused because somebody else wrote first, or because it has lost what this was decided on. */
 export async function overtakable<Result>(write: Promise<Result>): Promise<Result> {
   try {
     return await write
   } catch (error) {
-    const codes = ['revision-conflict', 'partial-duplicate', 'document-exists'] as const
+    const codes = ['revision-conflict', 'partial-duplicate', 'document-exists', 'store-behind'] as const
     throw codes.some((code) => isHodisaError(error, code)) ? new Overtaken(error) : error
   }
 }

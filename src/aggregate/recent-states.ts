@@ -9,9 +9,10 @@ export class RecentStates {
     this.#most = most
   }
 
-  get(stream: string): Standing | undefined {
+  /** Undefined also where the store has lost events since it was read. */
+  get(stream: string, timeline: number): Standing | undefined {
     const standing = this.#states.get(stream)
-    if (standing === undefined) return undefined
+    if (standing?.timeline !== timeline) return undefined
     this.#states.delete(stream)
     this.#states.set(stream, standing)
     return standing
@@ -21,7 +22,7 @@ export class RecentStates {
   put(stream: string, standing: Standing): void {
     if (this.#most === 0) return
     const before = this.#states.get(stream)
-    if (before !== undefined && before.revision > standing.revision) return
+    if (before !== undefined && isNewer(before, standing)) return
     this.#states.delete(stream)
     this.#states.set(stream, standing)
     if (this.#states.size <= this.#most) return
@@ -34,4 +35,8 @@ export class RecentStates {
   forget(stream: string): void {
     this.#states.delete(stream)
   }
+}
+
+function isNewer(one: Standing, other: Standing): boolean {
+  return one.timeline === other.timeline ? one.revision > other.revision : one.timeline > other.timeline
 }

@@ -111,7 +111,7 @@ export class Snapshots {
         await this.#collections.ready(COLLECTION)
         const writes = await Promise.all(batch.map(([stream, due]) => this.#document(stream, due)))
         await this.#store.documents.write(writes.filter((write) => write !== undefined))
-        for (const [stream, { bound, standing }] of batch) known(bound, stream, standing.revision)
+        for (const [stream, { bound, standing }] of batch) known(bound, stream, standing)
       } catch (error) {
         this.#logger.error(`snapshots of ${batch.length} aggregates were not kept: ${String(error)}`, {
           error: String(error),
@@ -141,8 +141,8 @@ export class Snapshots {
 }
 
 /** So that the next one is not due at once. */
-function known(bound: BoundAggregate, stream: string, snapshot: number): void {
-  const recent = bound.states.get(stream)
+function known(bound: BoundAggregate, stream: string, { revision: snapshot, timeline }: Standing): void {
+  const recent = bound.states.get(stream, timeline)
   if (recent !== undefined && recent.snapshot < snapshot) bound.states.put(stream, { ...recent, snapshot })
 }
 

@@ -69,6 +69,8 @@ export interface AppendRequest {
   /** In log order; streams may alternate. */
   readonly events: readonly EventToAppend[]
   readonly conditions: readonly AppendCondition[]
+  /** The timeline of the store on which the caller read what this stands on; on another one it is refused with `store-behind`. */
+  readonly timeline?: number
   /**
    * What an id means that is known with other content: an error (`refuse`), or the first recording wins (`keep-first`), as for
    * ids that are derived from the cause.

@@ -148,6 +148,13 @@ function assertNoDocuments({ conditions }: AppendRequest, view: AppendView): voi
   }
 }
 
+/** @throws {HodisaError} `store-behind` for what stands on events that may be lost */
+export function assertTimeline({ timeline }: AppendRequest, current: number): void {
+  if (timeline === undefined || timeline === current) return
+  const text = 'the store has lost events that it acknowledged since what this append stands on was read'
+  throw new HodisaError('store-behind', text, { timeline, current })
+}
+
 /**
  * The bounds of one append.
  *

@@ -182,6 +182,11 @@ export interface StoreDescription {
 export interface Store {
   readonly engine: string
   readonly capabilities: Capabilities
+  /**
+   * Another number each time that the store is found to have lost events it acknowledged, as after a failover: what was read before
+   * may be of events that are no more. Up to date after every answer. Absent where nothing is ever lost.
+   */
+  readonly timeline?: number
   /** For people who ask what they can rely on. */
   describe?(): Promise<StoreDescription>
 

@@ -17,6 +17,7 @@ const MOST_AT_ONCE = 2
 export interface AppenderSetup {
   readonly limits: Capabilities
   readonly durable: boolean
+  readonly timeline: () => number
   /** Called after each commit. */
   readonly committed: () => void
   /** Writes what cannot share a transaction. */
@@ -34,6 +35,7 @@ export class Appender {
   readonly #writer: BatchWriter
   readonly #line: WaitingLine
   readonly #limits: Capabilities
+  readonly #timeline: () => number
   readonly #committed: () => void
   readonly #alone: (request: AppendRequest) => Promise<Receipt>
   #underWay = 0
@@ -49,14 +51,15 @@ export class Appender {
     database: Database,
     heads: StreamHeads,
     inlines: Inlines,
-    { limits, durable, committed, alone }: AppenderSetup,
+    { limits, durable, timeline, committed, alone }: AppenderSetup,
   ) {
     this.#database = database
     this.#heads = heads
     this.#inlines = inlines
-    this.#writer = new BatchWriter(database, durable)
+    this.#writer = new BatchWriter(database, durable, timeline)
     this.#line = new WaitingLine(database.patience)
     this.#limits = limits
+    this.#timeline = timeline
     this.#committed = committed
     this.#alone = alone
   }
@@ -156,7 +159,7 @@ export class Appender {
   #plan(batch: readonly Pending[]) {
     const knownNow = new Map<string, PlacedEvent>()
     for (const { known } of batch) for (const [name, event] of known) knownNow.set(name, event)
-    const plan = new BatchPlan({
+    const plan = new BatchPlan(this.#timeline(), {
       head: (stream, tenant) => this.#heads.get(streamName(stream, tenant)) ?? { revision: 0, timestamp: 0 },
       known: (id, tenant) => knownNow.get(idName(id, tenant)),
       hasDocument: () => false,
@@ -181,7 +184,7 @@ export class Appender {
 
   /** Whether a refusal stands on what was so after the append was asked for. */
   #isSure(error: unknown, { request, since, idsSeen }: Pending, plan: BatchPlan): boolean {
-    if (!isHodisaError(error)) return true
+    if (!isHodisaError(error) || error.code === 'store-behind') return true
     if (plan.touches(request)) return false
     if (error.code === 'inline-missing') return this.#inlines.seenAt >= since
     if (error.code !== 'revision-conflict') return true

@@ -4,6 +4,7 @@ import type { AppendRequest, PlannedEvent, Receipt } from '../../store/events.ts
 import {
   type AppendPlan,
   type AppendView,
+  assertTimeline,
   type KnownEvent,
   planAppend,
   type StreamHead,
@@ -61,13 +62,16 @@ interface StreamChange {
 /** Requests planned one after the other, each on what those before it will have written, to be written in one transaction. */
 export class BatchPlan {
   readonly planned: PlannedRequest[] = []
+  readonly timeline: number
   readonly #knowledge: Knowledge
   readonly #streams = new Map<string, StreamChange>()
   readonly #ids: unknown[][] = []
   readonly #written = new Map<string, PlacedEvent>()
   readonly #events: unknown[][] = []
 
-  constructor(knowledge: Knowledge) {
+  /** @param timeline the store's, as of now */
+  constructor(timeline: number, knowledge: Knowledge) {
+    this.timeline = timeline
     this.#knowledge = knowledge
   }
 
@@ -114,6 +118,7 @@ export class BatchPlan {
       known: (id) => this.#written.get(idName(id, tenant)) ?? this.#knowledge.known(id, tenant),
       hasDocument: (collection, id) => this.#knowledge.hasDocument(collection, id),
     }
+    assertTimeline(request, this.timeline)
     const plan = planAppend<PlacedEvent>(request, view)
     if (plan.fresh.length > 0) check(plan.fresh)
     // Nothing is written, so nothing has to hold.

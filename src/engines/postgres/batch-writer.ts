@@ -24,7 +24,10 @@ export interface Refusal {
   readonly inlines?: true
 }
 
-/** `overtaken`: others wrote the same at the same time, so that the same again finds what they wrote. */
+/**
+ * `overtaken`: others wrote the same at the same time, or the store has lost what it was planned on, so that the same again finds
+ * what there is.
+ */
 export type Outcome =
   | { readonly batch: number }
   | { readonly refusal: Refusal; readonly seenAt: number }
@@ -36,10 +39,12 @@ type AppendRow = [batch: number | null, refusal: Refusal | null]
 export class BatchWriter {
   readonly #database: Database
   readonly #durable: boolean
+  readonly #timeline: () => number
 
-  constructor(database: Database, durable: boolean) {
+  constructor(database: Database, durable: boolean, timeline: () => number) {
     this.#database = database
     this.#durable = durable
+    this.#timeline = timeline
   }
 
   /** The number of the batch, 0 where there was nothing to write; or what stood against it. */
@@ -55,10 +60,14 @@ export class BatchWriter {
       const { streams, ids, events, count } = call
       const values = [streams, ids, events, count, inlines, attempt.toString(), this.#durable, now]
       try {
+        const send = () =>
+          this.#database.session(async (session) => {
+            // A connection that was made for it tells what the store has lost.
+            return this.#timeline() === plan.timeline ? session.query<AppendRow>(APPEND, values) : undefined
+          })
         // What only checks may be sent twice.
-        const rows = isCheck
-          ? await this.#database.query<AppendRow>(APPEND, values)
-          : await this.#database.once<AppendRow>(APPEND, values)
+        const rows = await (isCheck ? this.#database.persistently(send) : send())
+        if (rows === undefined) return { overtaken: true }
         if (rows[0] === undefined) throw new Error('hodisa.append returned no row')
         const [number, refusal] = rows[0]
         return refusal === null ? { batch: number ?? 0 } : { refusal, seenAt }

@@ -46,11 +46,13 @@ export class CarefulAppend {
   readonly #inlines: Inlines
   readonly #limits: Capabilities
   readonly #patience: Patience
+  readonly #timeline: () => number
 
-  constructor(inlines: Inlines, limits: Capabilities, patience: Patience) {
+  constructor(inlines: Inlines, limits: Capabilities, patience: Patience, timeline: () => number) {
     this.#inlines = inlines
     this.#limits = limits
     this.#patience = patience
+    this.#timeline = timeline
   }
 
   /**
@@ -70,7 +72,7 @@ export class CarefulAppend {
     )
     const ids = new Map(locked.ids.map((row) => [idName(row[0], row[1]), placedEvent(row)]))
     const standing = new Set<string>()
-    const plan = new BatchPlan({
+    const plan = new BatchPlan(this.#timeline(), {
       head: (stream, tenant) => heads.get(streamName(stream, tenant)) ?? { revision: 0, timestamp: 0 },
       known: (id, tenant) => ids.get(idName(id, tenant)),
       hasDocument: (collection, id) => standing.has(`${collection} ${id}`),

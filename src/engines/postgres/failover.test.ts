@@ -2,8 +2,11 @@ import { expect, test } from 'vitest'
 import { Noted } from '../../delivery/fixtures/events.ts'
 import { all, failure, until } from '../../delivery/fixtures/until.ts'
 import { isHodisaError } from '../../errors.ts'
+import { defineAggregate, defineEvent, reject, unchecked } from '../../index.ts'
 import type { PostgresServer } from '../../testing/postgres/index.ts'
 import { appOn, clientOf, describeOnOwnServer, ownServer, setAside, type TestApp } from './fixtures/own-server.ts'
+
+const Paid = defineEvent('account.paid', { schema: unchecked<{ readonly amount: number }>() })
 
 describeOnOwnServer('a server that has lost its last transactions', () => {
   test('is told of, and services go on with what it gives to the same positions', async () => {
@@ -113,6 +116,52 @@ describeOnOwnServer('a server that has lost its last transactions', () => {
     expect(await ended).toMatchObject({ code: 'store-behind', details: { position: 10, head: 5 } })
     await publish(app, 20, 25)
     expect(await recorded(app)).toEqual([...range(0, 5), ...range(20, 25)])
+  })
+
+  test('has commands decided on what it has, whatever the process holds in memory', async () => {
+    const server = await ownServer()
+    const decides = { begun: Promise.withResolvers<void>(), goOn: Promise.withResolvers<void>() }
+    const account = defineAggregate('account', {
+      events: [Paid],
+      initial: { balance: 0 },
+      evolve: { 'account.paid': ({ balance }, { data }) => ({ balance: balance + data.amount }) },
+      commands: {
+        pay: ({ balance }, { amount }: { readonly amount: number }) =>
+          balance + amount < 0 ? reject('insufficient-funds') : Paid({ amount }),
+        paySlowly: async ({ balance }, { amount }: { readonly amount: number }) => {
+          decides.begun.resolve()
+          await decides.goOn.promise
+          return balance + amount < 0 ? reject('insufficient-funds') : Paid({ amount })
+        },
+      },
+    })
+    const app = await appOn(server.url)
+    const accounts = ['acc_1', 'acc_2', 'acc_3']
+    for (const id of accounts) await app.execute(account, id, 'pay', { amount: 10 })
+    const { goBack } = await rememberState(server)
+    for (const id of accounts) await app.execute(account, id, 'pay', { amount: 1_000 })
+    await app.settled()
+    const slow = app.execute(account, 'acc_2', 'paySlowly', { amount: -500 })
+    await decides.begun.promise
+    await goBack()
+    // The same revisions again, with other events.
+    const other = await appOn(server.url)
+    for (const id of accounts) await other.execute(account, id, 'pay', { amount: 5 })
+
+    const rejected = { code: 'insufficient-funds' }
+    const paid = await app.execute(account, 'acc_1', 'pay', { amount: -500 })
+    expect(paid.rejection).toMatchObject(rejected)
+    decides.goOn.resolve()
+    expect((await slow).rejection).toMatchObject(rejected)
+    expect(await app.load(account, 'acc_3')).toMatchObject({ state: { balance: 15 }, revision: 2 })
+    const moved = await app.decide(
+      [
+        [account, 'acc_1'],
+        [account, 'acc_3'],
+      ],
+      () => [Paid({ amount: -1 }), Paid({ amount: 1 })],
+    )
+    expect(moved.results).toMatchObject([{ state: { balance: 14 } }, { state: { balance: 16 } }])
   })
 
   test('is one that the process knows nothing of yet after a restart: nothing is told', async () => {

@@ -92,6 +92,7 @@ export class PostgresStore implements Store {
   /** The highest position that was ever seen. */
   #highest = 0
   #lostBehind: Lost | undefined
+  #timeline = 0
   #closed: Promise<void> | undefined
 
   constructor(setup: StoreSetup) {
@@ -130,10 +131,11 @@ export class PostgresStore implements Store {
     this.#appender = new Appender(database, this.#heads, inlines, {
       limits: CAPABILITIES,
       durable: this.#durable,
+      timeline: () => this.#timeline,
       committed: () => this.#sequencer.soon(),
       alone: (request) => this.#transactions.appendAlone(request),
     })
-    this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience)
+    this.#careful = new CarefulAppend(inlines, CAPABILITIES, database.patience, () => this.#timeline)
     this.#progress = new ProgressWriter(this.#durable, () => this.#history.unsure)
     this.#reads = new LogReader(database)
     this.#expiry = new Expiry(database)
@@ -156,6 +158,10 @@ export class PostgresStore implements Store {
       () => this.#heads.clear(),
     )
     this.deadLetters = new PostgresDeadLetters(database, this.#durable)
+  }
+
+  get timeline(): number {
+    return this.#timeline
   }
 
   describe(): Promise<StoreDescription> {
@@ -321,6 +327,7 @@ export class PostgresStore implements Store {
   /** The server is one that has lost its last transactions: what this process knows of them is of no use any more. */
   #fellBehind(lost: Lost): void {
     this.#lostBehind = lost
+    this.#timeline += 1
     this.#highest = lost.head
     this.#heads.clear()
     this.#watcher.fellBehind(lost.head)
