@@ -12,6 +12,9 @@ import {
 import { streamName } from './stream-heads.ts'
 import { encodeToken } from './token.ts'
 
+/** Bytes of `data` and `metadata` of a batch: the server takes 256 MiB of a JSON value. */
+const MOST_BYTES = 128 * 1024 * 1024
+
 /** Of an event that is written by the batch itself, whose number is not known yet. */
 const THIS_BATCH = -1
 
@@ -68,6 +71,7 @@ export class BatchPlan {
   readonly #ids: unknown[][] = []
   readonly #written = new Map<string, PlacedEvent>()
   readonly #events: unknown[][] = []
+  #bytes = 0
 
   /** @param timeline the store's, as of now */
   constructor(timeline: number, knowledge: Knowledge) {
@@ -121,6 +125,12 @@ export class BatchPlan {
     assertTimeline(request, this.timeline)
     const plan = planAppend<PlacedEvent>(request, view)
     if (plan.fresh.length > 0) check(plan.fresh)
+    const bytes = this.#bytes + bytesOf(plan.fresh)
+    if (bytes > MOST_BYTES) {
+      const text = `what is recorded in one transaction holds at most ${MOST_BYTES} bytes of data, not ${bytes}`
+      throw new HodisaError('append-too-large', text, { limit: MOST_BYTES, bytes })
+    }
+    this.#bytes = bytes
     // Nothing is written, so nothing has to hold.
     if (plan.fresh.length > 0 || request.events.length === 0) {
       for (const [name, change] of used) this.#streams.set(name, change)
@@ -168,6 +178,12 @@ export class BatchPlan {
     const change = this.#streams.get(streamName(stream, tenant))
     if (change !== undefined) change.head = { revision, timestamp }
   }
+}
+
+function bytesOf(fresh: readonly PlannedEvent[]): number {
+  let bytes = 0
+  for (const { event } of fresh) bytes += Buffer.byteLength(event.data) + Buffer.byteLength(event.metadata ?? '')
+  return bytes
 }
 
 /** The receipt of requests that were written together in `batch`. */

@@ -7,6 +7,7 @@ import type { Capabilities, SqlTag } from '../../store/port.ts'
 import { BatchPlan, type IdRow, idName, placedEvent, receiptOf, tenantOf } from './batch-plan.ts'
 import type { HeadRow } from './batch-writer.ts'
 import type { Patience, Session } from './database.ts'
+import { stateOf } from './errors.ts'
 import type { Inlines } from './inlines.ts'
 import { streamName } from './stream-heads.ts'
 
@@ -138,16 +139,18 @@ export class CarefulAppend {
   ): Promise<number> {
     const { streams, ids, events, count } = plan.call()
     if (count === 0) return 0
-    const [row] = await session.query<[[number, unknown] | null]>(APPEND, [
-      streams,
-      ids,
-      events,
-      count,
-      this.#inlines.version,
-      durable,
-      Math.floor(this.#patience.clock.now()),
-      transaction,
-    ])
+    const now = Math.floor(this.#patience.clock.now())
+    const values = [streams, ids, events, count, this.#inlines.version, durable, now, transaction]
+    const [row] = await session.query<[[number, unknown] | null]>(APPEND, values).catch((error: unknown) => {
+      // Of very many ids not all are locked before.
+      if (stateOf(error) !== '23505') throw error
+      throw new HodisaError(
+        'store-busy',
+        'another transaction recorded some of the same ids at the same time',
+        {},
+        error,
+      )
+    })
     const written = row?.[0] ?? null
     if (written === null) throw noTransaction()
     const [batch, refusal] = written

@@ -8,6 +8,7 @@ import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { Client, Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { until } from '../../delivery/fixtures/until.ts'
 import { type App, defineEvent, hodisa } from '../../index.ts'
 import { anEvent, append } from '../../store/conformance/events.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
@@ -312,6 +313,54 @@ describeOnPostgres('an outbox on PostgreSQL', () => {
       for await (const event of app.read({ stream: `order-${stream}` })) revisions.push(event.revision)
       expect(revisions).toEqual([1, 2])
     }
+  })
+
+  test('more ids than are locked: who records the same at the same time waits, or is told to try again', async () => {
+    const { app, url, client } = await shop()
+    const [other, watching] = [await connected(url), await connected(url)]
+    const publish = (to: Client, who: string) =>
+      app
+        .outbox(to)
+        .publish([
+          ...Array.from({ length: 4_000 }, (_, number) => Placed({ number }, { id: `evt_${who}${number}` })),
+          Placed({ number: -1 }, { id: 'evt_both' }),
+        ])
+    await client.query('begin')
+    await publish(client, 'a')
+    await other.query('begin')
+    const [{ pid }] = (await other.query('select pg_backend_pid() as pid')).rows
+    const refused = publish(other, 'b').then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    const waiting = `select from pg_stat_activity where pid = ${pid} and wait_event_type = 'Lock'`
+    await until(async () => (await watching.query(waiting)).rowCount === 1)
+    await client.query('commit')
+    // Which ids are locked is left to chance.
+    if ((await refused) !== undefined) {
+      expect(await refused).toMatchObject({ code: 'store-busy' })
+      await other.query('rollback')
+      await other.query('begin')
+      await publish(other, 'b')
+    }
+    await other.query('commit')
+    const numbers = await placed(app)
+    expect(numbers.filter((number) => number === -1)).toHaveLength(1)
+    expect(numbers).toHaveLength(8_001)
+  })
+
+  test('more than the server takes at once is refused, and the transaction goes on', async () => {
+    const { app, url, schema, client } = await shop()
+    const store = await postgres(url, { schema }).open(hostAt({ now: 1_700_000_000_000 }))
+    onTestFinished(() => store.close())
+    const data = JSON.stringify('x'.repeat(8_000_000))
+    const large = append(Array.from({ length: 18 }, () => anEvent({ data })))
+    await expect(store.append(large)).rejects.toMatchObject({ code: 'append-too-large' })
+    await client.query('begin')
+    await expect(store.outbox(client).append(large)).rejects.toMatchObject({ code: 'append-too-large' })
+    await app.outbox(client).publish(Placed({ number: 1 }))
+    await client.query('commit')
+    expect(await placed(app)).toEqual([1])
   })
 
   test('an inline projection is registered when what was written without it is over', async () => {
