@@ -118,6 +118,19 @@ eachSharedEngine((open) => {
       expect(new Set(lost).size).toBe(lost.length)
     })
 
+    test('knows at once that killed processes are gone, though nobody is left to take over', async () => {
+      await start(2)
+      await publish(20, 5)
+      await app.settled({ timeout: '60s' })
+      const state = async () => (await app.services.list()).map(({ state, instances }) => [state, instances.length])
+      expect(await state()).toEqual([['running', 2]])
+      for (const worker of workers) await worker.end('SIGKILL')
+      expect(await state()).toEqual([['down', 0]])
+      expect((await app.explain()).services).toMatchObject([{ instances: 0 }])
+      await app.services.forget('work')
+      expect(await state()).toEqual([])
+    })
+
     test('refuses the commit of a process that was frozen past its lease, and aborts its signal', async () => {
       const [frozen] = await start(1)
       if (frozen === undefined) throw new Error('no worker')

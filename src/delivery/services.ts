@@ -3,6 +3,7 @@ import { positionBefore } from '../log/read.ts'
 import type { GroupState } from '../store/groups.ts'
 import type { Store } from '../store/port.ts'
 import * as plan from './group-plan.ts'
+import { livingIds, livingInstances } from './living.ts'
 import { PROJECTION } from './one-lane.ts'
 import { assertFrom, type From } from './options.ts'
 import { forgetParts } from './parts.ts'
@@ -45,7 +46,7 @@ export class Services {
   /** Every service that the store knows, by name. */
   async list(): Promise<readonly ServiceStatus[]> {
     const names = await this.#store.groups.list()
-    const [instances, head] = [await this.#store.presence.list(), await this.#store.head()]
+    const [instances, head] = [await livingInstances(this.#store), await this.#store.head()]
     const byId = new Map(instances.map((instance) => [instance.id, instance]))
     return Promise.all(
       names.toSorted().map(async (name): Promise<ServiceStatus> => {
@@ -99,7 +100,7 @@ export class Services {
     assertNoProjection(service, 'forgotten')
     for (;;) {
       const state = await this.#known(service)
-      const living = new Set((await this.#store.presence.list()).map(({ id }) => id))
+      const living = await livingIds(this.#store)
       const running = state.members.filter(({ instance }) => living.has(instance))
       if (running.length > 0) {
         throw new HodisaError('service-running', `service ${service} has ${running.length} running instances`, {

@@ -1,3 +1,4 @@
+import { livingIds } from '../delivery/living.ts'
 import { PROJECTION } from '../delivery/one-lane.ts'
 import { HodisaError } from '../errors.ts'
 import { assertFunction, assertOptions } from '../event/input.ts'
@@ -99,7 +100,7 @@ export class ProjectionAdmin implements ProjectionTools {
   async list(): Promise<readonly ProjectionStatus[]> {
     const { store, states } = this.#host
     const head = await store.head()
-    const living = new Set((await store.presence.list()).map(({ id }) => id))
+    const living = await livingIds(store)
     const found: ProjectionStatus[] = []
     for (const state of await states.list()) {
       const group = await store.groups.read(serviceOf(state))
@@ -169,7 +170,7 @@ export class ProjectionAdmin implements ProjectionTools {
     const state = await states.read({ name, version })
     if (state === undefined) throw unknown({ name, version })
     const service = serviceOf(state)
-    const living = new Set((await store.presence.list()).map(({ id }) => id))
+    const living = await livingIds(store)
     for (;;) {
       const group = await store.groups.read(service)
       const running = group.members.filter(({ instance }) => living.has(instance))

@@ -2,6 +2,7 @@ import type { Registry } from '../../event/registry.ts'
 import type { StoredEvent } from '../../store/events.ts'
 import type { GroupProgress, GroupState, Member } from '../../store/groups.ts'
 import type { Capabilities, Durability, Store } from '../../store/port.ts'
+import { livingIds } from '../living.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { Routes } from '../routes.ts'
 
@@ -41,7 +42,7 @@ export async function factsOf(
   name: string,
   known: Pick<ServiceFacts, 'defined' | 'registry' | 'capabilities' | 'durability'>,
 ): Promise<ServiceFacts> {
-  const present = new Set((await store.presence.list()).map(({ id }) => id))
+  const living = await livingIds(store)
   const [state, progress, head] = await Promise.all([
     store.groups.read(name),
     store.groups.progress(name),
@@ -60,7 +61,7 @@ export async function factsOf(
     name,
     state,
     progress,
-    living: state.members.filter(({ instance }) => present.has(instance)),
+    living: state.members.filter(({ instance }) => living.has(instance)),
     lag: state.revision === 0 ? 0 : Math.max(0, head - Math.min(...progress.checkpoints)),
     newest: page?.events ?? [],
     waiting: progress.cursors.waiting === 0 ? [] : await waitingOf(store, name),
