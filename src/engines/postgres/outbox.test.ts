@@ -1,56 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { sql as drizzleSql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import knex from 'knex'
-import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
-import { Client, Pool } from 'pg'
+import { type Client, Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { z } from 'zod'
 import { until } from '../../delivery/fixtures/until.ts'
-import { type App, defineEvent, hodisa } from '../../index.ts'
+import { hodisa } from '../../index.ts'
 import { anEvent, append } from '../../store/conformance/events.ts'
 import { hostAt } from '../../store/conformance/suite.ts'
 import { describeOnPostgres, postgresPlace } from '../../testing/postgres/fixtures/place.ts'
 import { startPostgres } from '../../testing/postgres/index.ts'
+import { connected, ordered, Placed, placed, shop } from './fixtures/outbox-shop.ts'
 import { postgres } from './index.ts'
-
-const Placed = defineEvent('order.placed', { schema: z.object({ number: z.number() }) })
-
-/** A shop with a table of its own, beside a store. */
-async function shop(server?: string) {
-  const { url, schema, dispose } = server === undefined ? await postgresPlace() : ownPlace(server)
-  onTestFinished(dispose)
-  const app = await hodisa({ source: 'shop', store: postgres(url, { schema }), events: [Placed] })
-  onTestFinished(() => app.stop())
-  const client = await connected(url)
-  await client.query('create table orders (number integer primary key)')
-  return { app, url, schema, client }
-}
-
-function ownPlace(url: string) {
-  return { url, schema: 'hodisa', dispose: async () => undefined }
-}
-
-async function connected(url: string): Promise<Client> {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  onTestFinished(() => client.end())
-  return client
-}
-
-/** The numbers of the events that anybody can read. */
-async function placed(app: App<readonly [typeof Placed]>): Promise<number[]> {
-  const found: number[] = []
-  for await (const event of app.read()) found.push((event.data as { number: number }).number)
-  return found
-}
-
-async function ordered(client: Client): Promise<number[]> {
-  const { rows } = await client.query<{ number: number }>('select number from orders order by number')
-  return rows.map(({ number }) => number)
-}
 
 describeOnPostgres('an outbox on PostgreSQL', () => {
   test('with a client of pg, events go with the transaction of the user', async () => {
@@ -70,91 +30,6 @@ describeOnPostgres('an outbox on PostgreSQL', () => {
     expect(await ordered(client)).toEqual([1, 3])
     const next = await app.publish(Placed({ number: 4 }, { stream: 'order-1' }))
     expect(next.streams).toEqual([{ stream: 'order-1', revision: 3 }])
-  })
-
-  test('with Drizzle', async () => {
-    const { app, url, client } = await shop()
-    const pool = new Pool({ connectionString: url })
-    onTestFinished(() => pool.end())
-    const db = drizzle(pool)
-    const place = (number: number, fail = false) =>
-      db.transaction(async (tx) => {
-        await tx.execute(drizzleSql`insert into orders values (${number})`)
-        const query = (text: string, values: unknown[] = []) =>
-          tx.execute(
-            drizzleSql.join(
-              text
-                .split(/\$(\d+)/)
-                .map((part, index) =>
-                  index % 2 === 0 ? drizzleSql.raw(part) : drizzleSql.param(values[Number(part) - 1]),
-                ),
-            ),
-          )
-        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
-        if (fail) throw new Error('changed their mind')
-      })
-    await place(1)
-    await expect(place(2, true)).rejects.toThrow('changed their mind')
-    await expect(place(1)).rejects.toThrow()
-    expect(await placed(app)).toEqual([1])
-    expect(await ordered(client)).toEqual([1])
-  })
-
-  test('with Drizzle on a client of its own', async () => {
-    const { app, client } = await shop()
-    const place = (number: number, fail = false) =>
-      drizzle(client).transaction(async (tx) => {
-        await tx.execute(drizzleSql`insert into orders values (${number})`)
-        await app.outbox(client).publish(Placed({ number }))
-        if (fail) throw new Error('changed their mind')
-      })
-    await place(1)
-    await expect(place(2, true)).rejects.toThrow('changed their mind')
-    expect(await placed(app)).toEqual([1])
-    expect(await ordered(client)).toEqual([1])
-  })
-
-  test('with Kysely', async () => {
-    const { app, url, client } = await shop()
-    const db = new Kysely<{ orders: { number: number } }>({
-      dialect: new PostgresDialect({ pool: new Pool({ connectionString: url }) }),
-    })
-    onTestFinished(() => db.destroy())
-    const place = (number: number, fail = false) =>
-      db.transaction().execute(async (trx) => {
-        await trx.insertInto('orders').values({ number }).execute()
-        const query = (text: string, values: unknown[] = []) => trx.executeQuery(CompiledQuery.raw(text, values))
-        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
-        if (fail) throw new Error('changed their mind')
-      })
-    await place(1)
-    await expect(place(2, true)).rejects.toThrow('changed their mind')
-    expect(await placed(app)).toEqual([1])
-    expect(await ordered(client)).toEqual([1])
-  })
-
-  test('with Knex', async () => {
-    const { app, url, client } = await shop()
-    const db = knex({ client: 'pg', connection: url })
-    onTestFinished(() => db.destroy())
-    const place = (number: number, fail = false) =>
-      db.transaction(async (trx) => {
-        await trx('orders').insert({ number })
-        const query = async (text: string, values: unknown[] = []) => {
-          const bindings: unknown[] = []
-          const raw = text.replaceAll(/\$(\d+)/g, (_, place) => {
-            bindings.push(values[Number(place) - 1])
-            return '?'
-          })
-          return trx.raw(raw, bindings as never[])
-        }
-        await app.outbox({ query }).publish(Placed({ number }, { stream: 'order-1' }))
-        if (fail) throw new Error('changed their mind')
-      })
-    await place(1)
-    await expect(place(2, true)).rejects.toThrow('changed their mind')
-    expect(await placed(app)).toEqual([1])
-    expect(await ordered(client)).toEqual([1])
   })
 
   test('what is rolled back to a savepoint was never there, and its place in the stream is free', async () => {

@@ -55,7 +55,8 @@ async function pointsIn(faults: Faults): Promise<void> {
   const { query } = prototype
   prototype.query = async function (this: unknown, asked: Query) {
     const { text = '' } = asked
-    const writes = text === 'commit' || text.startsWith('select batch, refusal from')
+    // What an effect leaves is written in the same round trip.
+    const writes = text.endsWith('commit') || text.startsWith('select batch, refusal from')
     if (writes) faults.reach('commit.before')
     const result = await query.call(this, asked)
     if (text.includes('create table if not exists hodisa.schema_versions')) faults.reach('migration.begun')
