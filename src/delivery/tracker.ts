@@ -156,7 +156,7 @@ export class Tracker {
     this.#flushDue = false
     this.#cancelFlush()
     if (this.#shares.size === 0) return false
-    const mark = this.#writableMark()
+    const mark = this.#writableMark(state)
     const { done, fences } = this.#doneAbove(mark)
     if (mark <= this.#mark && done.length === 0) return false
     const { store, service, instance, clock } = this.#core
@@ -175,11 +175,17 @@ export class Tracker {
     return true
   }
 
-  /** The mark speaks for all buckets, and one that is on its way out is not read any further. */
-  #writableMark(): number {
+  /**
+   * The mark speaks for all buckets that are this instance's in the store. One that is on its way out is not read any further, and one
+   * that was claimed while the store did not tell what was done there is not read yet.
+   */
+  #writableMark({ leases }: GroupState): number {
+    const me = this.#core.instance()
     let mark = this.lowWater()
     for (const { draining } of this.#shares.values())
       if (draining !== undefined) mark = Math.min(mark, draining.scanned)
+    for (const { bucket, owner, epoch, checkpoint } of leases)
+      if (owner === me && this.#shares.get(bucket)?.epoch !== epoch) mark = Math.min(mark, checkpoint)
     return mark
   }
 
