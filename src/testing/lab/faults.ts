@@ -37,6 +37,8 @@ export type Command =
   | { readonly do: 'block'; readonly for: number }
   | { readonly do: 'clock'; readonly by: number }
   | { readonly do: 'outage'; readonly code: 'store-full' | 'store-unavailable'; readonly for: number }
+  /** To a publisher: it begins nothing for so long. */
+  | { readonly do: 'rest'; readonly for: number }
   | { readonly do: 'stop' }
 
 /** Ms of the machine's monotonic clock, which all its processes share. */
@@ -58,7 +60,7 @@ export class Faults {
     this.#lines = lines
   }
 
-  obey(command: Exclude<Command, { do: 'stop' }>): void {
+  obey(command: Exclude<Command, { do: 'stop' | 'rest' }>): void {
     if (command.do === 'die') this.#death = { point: command.point, left: command.call }
     else if (command.do === 'clock') this.#clockOffset += command.by
     else if (command.do === 'outage') this.#outage = { code: command.code, until: machineTime() + command.for }

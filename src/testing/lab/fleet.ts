@@ -47,6 +47,12 @@ export class Fleet {
     for (let publisher = 0; publisher < this.#plan.publishers; publisher++) this.#want(`p${publisher}`)
   }
 
+  /** They begin no publication for so many ms. */
+  restPublishers(ms: number): void {
+    for (let publisher = 0; publisher < this.#plan.publishers; publisher++)
+      this.publisher(publisher)?.tell({ do: 'rest', for: ms })
+  }
+
   /** From its next start on, until it is lifted with undefined. */
   limitFiles(slot: number, blocks: number | undefined): void {
     if (blocks === undefined) this.#blocks.delete(`s${slot}`)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { hodisa } from '../../app.ts'
+import type { App } from '../../app-types.ts'
 import { systemClock } from '../../clock.ts'
 import { HodisaError, isHodisaError } from '../../errors.ts'
 import { check } from './check.ts'
@@ -12,9 +13,13 @@ import { gather, killsByPoint } from './gather.ts'
 import type { History, Violation } from './history.ts'
 import { loadModule } from './module.ts'
 import { Observer } from './observer.ts'
+import { Pace } from './pace.ts'
 import { makePlan, type Plan } from './plan.ts'
 import { latePublications } from './publisher.ts'
 import { assertStore, labStore, type StoreName } from './stores.ts'
+
+/** Times that work which moves is waited for, each as long as work that stands still is. */
+const MOST_PATIENCE = 10
 
 export interface LabOptions {
   /** The module to run, see {@link LabModule}; the laboratory's own by default. */
@@ -31,7 +36,7 @@ export interface LabOptions {
   readonly keep?: boolean
   /** Ends the run at once. */
   readonly signal?: AbortSignal
-  /** How long the work may take to come to rest after the faults, in ms; a minute by default. */
+  /** How long the work may stand still after the faults before it is at rest, in ms; a minute by default. */
   readonly settleWithin?: number
   /** Further variables of the environment of its processes. */
   readonly env?: Readonly<Record<string, string>>
@@ -76,16 +81,19 @@ export async function lab(options: LabOptions = {}): Promise<LabResult> {
     const app = await hodisa({ source: 'lab', store: storeAt, events: module.events, durability, logger: quiet })
     const reader = await storeAt.open({ clock: systemClock, logger: quiet, durability })
     const observer = new Observer(reader)
+    const pace = new Pace(reader, fleet)
     try {
       await app.transaction((tx) => effectsTable(tx))
       await module.prepare?.(app)
       fleet.publish()
       observer.start()
+      pace.start()
       const late = latePublications(app, module, seed, folder)
       const driver = new Driver({ fleet, observer, place, signal, late })
       await driver.run(plan)
       await fleet.stopPublishers()
       fleet.scale(3)
+      pace.stop()
       const unsettled = await rest(app, observer, options.settleWithin ?? 60_000)
       await fleet.stop()
       await observer.stop()
@@ -96,6 +104,7 @@ export async function lab(options: LabOptions = {}): Promise<LabResult> {
       const tally = { ...driver.tally, kills: driver.tally.kills + deaths }
       return { seed, tally, killedAt: killsByPoint(folder), history, violations, ...(keep && { folder }) }
     } finally {
+      pace.stop()
       await observer.stop()
       fleet.killAll()
       await Promise.all([app.stop(), reader.close()])
@@ -118,17 +127,22 @@ async function migrationDeaths(fleet: Fleet): Promise<number> {
   return deaths
 }
 
-/** Waits until everything is handled and taken over; tells what is not. */
-async function rest(app: Awaited<ReturnType<typeof hodisa>>, observer: Observer, timeout: number) {
-  const deadline = performance.now() + timeout
-  try {
-    await app.settled({ timeout })
-    while (observer.pending > 0 && performance.now() < deadline) await delay(100)
-    return undefined
-  } catch (error) {
-    if (isHodisaError(error, 'timeout')) return error.message
-    throw error
+/** Waits until everything is handled and taken over, for as long as the work moves; tells what is not. */
+async function rest(app: App, observer: Observer, patience: number): Promise<string | undefined> {
+  for (let before = '', rounds = 0; ; rounds++) {
+    try {
+      await app.settled({ timeout: patience })
+      break
+    } catch (error) {
+      if (!isHodisaError(error, 'timeout')) throw error
+      const now = await observer.progress()
+      if (now === before || rounds === MOST_PATIENCE) return error.message
+      before = now
+    }
   }
+  for (const deadline = performance.now() + patience; observer.pending > 0 && performance.now() < deadline; )
+    await delay(100)
+  return undefined
 }
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

@@ -3,10 +3,13 @@ import type { Store } from '../../store/port.ts'
 import { LONGEST_TAKEOVER } from './check.ts'
 import { machineTime } from './faults.ts'
 import type { Takeover } from './history.ts'
+import { Silences } from './silences.ts'
 
 const LOOK_EVERY = 150
 /** A write that takes longer, in ms, was kept waiting: nobody could take anything over meanwhile. */
 const ANSWERS_WITHIN = 250
+/** A timer that comes so late, in ms, had to wait for the machine, and so did everybody else. */
+const LATE = 30
 
 interface Watched {
   readonly process: string
@@ -29,8 +32,8 @@ export class Observer {
   readonly #names = new Map<string, string>()
   readonly #living = new Map<string, Set<string>>()
   #watched: Watched[] = []
-  /** When the store answered no writer: it was locked, or its lock was with a process that is frozen. */
-  readonly #silences: { readonly from: number; readonly to: number }[] = []
+  /** When the store answered no writer, for it was locked, or its lock was with a process that is frozen; and when the machine had no time. */
+  readonly #silences = new Silences()
   #asking: number | undefined
   readonly #loops: Promise<void>[] = []
   readonly #stop = new AbortController()
@@ -54,6 +57,21 @@ export class Observer {
   /** Takeovers that are not over yet. */
   get pending(): number {
     return this.#watched.filter(({ buckets }) => buckets.size > 0).length
+  }
+
+  /** How far all services are, as a text that changes while they work. */
+  async progress(): Promise<string> {
+    const { groups } = this.#store
+    const places: unknown[] = []
+    for (const service of await groups.list()) {
+      const { checkpoints } = await groups.progress(service)
+      places.push(
+        service,
+        checkpoints,
+        (await groups.cursors(service)).map(({ key, position }) => [key, position]),
+      )
+    }
+    return JSON.stringify(places)
   }
 
   /** A process was hit. */
@@ -87,7 +105,10 @@ export class Observer {
   async #again(work: () => Promise<void>): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await work().catch(() => undefined) // the store is out of reach for a moment
+      const due = machineTime() + LOOK_EVERY
       await delay(LOOK_EVERY, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+      const now = machineTime()
+      if (now - due > LATE) this.#silences.add(due, now)
     }
   }
 
@@ -100,7 +121,7 @@ export class Observer {
     } finally {
       this.#asking = undefined
       const to = machineTime()
-      if (to - from > ANSWERS_WITHIN) this.#silences.push({ from, to })
+      if (to - from > ANSWERS_WITHIN) this.#silences.add(from, to)
     }
   }
 
@@ -132,12 +153,10 @@ export class Observer {
     if (isOver(watched)) this.#report(watched, this.#seconds(watched, now))
   }
 
-  /** How long it took so far, without the time in which the store answered nobody. */
+  /** How long it took so far, without the time in which nobody could have done anything. */
   #seconds({ since }: Watched, now: number): number {
-    const waiting = this.#asking !== undefined && now - this.#asking > ANSWERS_WITHIN
-    const silences = waiting ? [...this.#silences, { from: this.#asking ?? now, to: now }] : this.#silences
-    const silent = silences.map(({ from, to }) => Math.max(0, Math.min(to, now) - Math.max(from, since)))
-    return silent.reduce((left, ms) => left - ms, now - since) / 1_000
+    if (this.#asking !== undefined && now - this.#asking > ANSWERS_WITHIN) this.#silences.add(this.#asking, now)
+    return (now - since - this.#silences.within(since, now)) / 1_000
   }
 
   #follow({ owners }: Watched, bucket: number, owner: string | null, now: number): void {

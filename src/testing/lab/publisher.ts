@@ -12,14 +12,21 @@ import type { WorkerSetup } from './worker.ts'
 const AGAIN = 10
 const AT_ONCE = 16
 
+const REST = 50
+
+export interface Publishing extends NonNullable<WorkerSetup['publish']> {
+  readonly seed: number
+  readonly lines: Lines
+  readonly stopped: Promise<void>
+  /** Whether nothing is to be begun for now. */
+  rests(): boolean
+}
+
 /** Publishes numbers until it is told to stop, each at least once, and notes what was acknowledged. */
 export async function publishAll(
   app: App,
   module: LabModule,
-  seed: number,
-  { from, step, perSecond, most }: NonNullable<WorkerSetup['publish']>,
-  lines: Lines,
-  stopped: Promise<void>,
+  { seed, from, step, perSecond, most, lines, stopped, rests }: Publishing,
 ): Promise<void> {
   let goesOn = true
   void stopped.then(() => (goesOn = false))
@@ -44,10 +51,11 @@ export async function publishAll(
     }
   }
 
-  const begun = performance.now()
+  let begun = performance.now()
   for (let count = 0; goesOn && from + count * step < most; count++) {
     const ahead = (count * 1_000) / perSecond - (performance.now() - begun)
     if (ahead > 0) await delay(ahead)
+    for (; goesOn && rests(); begun += REST) await delay(REST)
     while (open.size >= AT_ONCE) await Promise.race(open)
     const number = from + count * step
     start(number)

@@ -33,10 +33,12 @@ const setup = JSON.parse(process.argv[2] ?? '') as WorkerSetup
 const lines = new Lines(linesFile(setup.folder, setup.name))
 const faults = new Faults(lines)
 const stopped = Promise.withResolvers<void>()
+let restsUntil = 0
 
 process.on('disconnect', () => process.exit(1)) // the laboratory is gone
 process.on('message', (command: Command) => {
   if (command.do === 'stop') stopped.resolve()
+  else if (command.do === 'rest') restsUntil = machineTime() + command.for
   else faults.obey(command)
 })
 if (setup.die !== undefined) faults.obey({ do: 'die', point: setup.die, call: 1 })
@@ -71,7 +73,8 @@ async function run(): Promise<void> {
     await stopped.promise
   } else {
     process.send?.({ ready: true })
-    await publishAll(app, module, setup.seed, setup.publish, lines, stopped.promise)
+    const rests = () => machineTime() < restsUntil
+    await publishAll(app, module, { seed: setup.seed, ...setup.publish, lines, stopped: stopped.promise, rests })
   }
   await app.stop()
 }
