@@ -51,6 +51,8 @@ export class Delivery {
   #running = false
   #cancelBeat: () => void = () => undefined
   #beating: Promise<void> = Promise.resolve()
+  /** What the last beats told is being acted on; undefined where nothing is. */
+  #watching: Promise<void> | undefined
   #unwatch: () => void = () => undefined
 
   constructor({ source, store, clock, logger, newId, system }: DeliveryOptions, services: readonly ServiceToRun[]) {
@@ -81,14 +83,15 @@ export class Delivery {
     this.#running = false
     this.#cancelBeat()
     await this.#beating
+    await this.#watching
     this.#unwatch()
     await this.#store.presence.leave(this.#instance)
   }
 
-  #hinted({ head, groups }: Hint): void {
+  #hinted({ head, groups, services }: Hint): void {
     for (const runner of this.#runners) {
       if (head !== undefined) runner.hint(head)
-      if (groups === true) runner.resync()
+      if (groups === true && services?.has(runner.service) !== false) runner.resync()
     }
   }
 
@@ -149,6 +152,20 @@ export class Delivery {
     if (!alive) return this.#rejoin()
     this.#holdSince(begun)
     const dead = this.#deadAmong(beats, stalled)
+    // Signs of life do not wait for it: a store that is slow would let the living seem dead. Who is dead now is so at the next beat.
+    this.#watching ??= this.#watch(dead, beats)
+      .catch((error) => {
+        this.#logger.warn(`could not look after other processes, trying again: ${String(error)}`, {
+          error: String(error),
+        })
+      })
+      .then(() => {
+        this.#watching = undefined
+      })
+  }
+
+  /** Takes over from the dead, and finds what nobody has told. */
+  async #watch(dead: Set<string>, beats: ReadonlyMap<string, number>): Promise<void> {
     for (const id of await this.#endedNeighbours(beats)) dead.add(id)
     if (dead.size > 0) await this.#evict(dead, beats)
     await this.#look(beats)

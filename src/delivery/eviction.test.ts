@@ -96,6 +96,31 @@ describe('who is taken for dead', () => {
       blind = false
     })
 
+    test('is not one whose look at the others gets no answer: it shows that it lives all the same', async () => {
+      const place = bed()
+      let beats = 0
+      let asked = 0
+      const answers = Promise.withResolvers<void>()
+      const one = await place.app({ events: EVENTS }, (store) =>
+        withBeat(
+          withDelays(store, 'groups', 'revisions', async () => {
+            asked++
+            await answers.promise
+          }),
+          (beat) => {
+            if (asked > 0) beats++
+            return beat()
+          },
+        ),
+      )
+      one.service('shared').on(Noted, () => undefined)
+      await one.start()
+      await until(() => beats >= 3)
+      expect(asked).toBe(1)
+      answers.resolve()
+      await until(() => asked > 1)
+    })
+
     test('keeps nobody from the buckets that are due to it: others go on with them at once', async () => {
       const place = bed()
       let store: Store | undefined
@@ -132,6 +157,22 @@ function withBeat(
   const beat: Presence['beat'] = (id) => around(() => presence.beat(id))
   const slow = new Proxy(presence, { get: (_, name) => (name === 'beat' ? beat : bound(presence, name)) })
   return new Proxy(store, { get: (_, name) => (name === 'presence' ? slow : bound(store, name)) })
+}
+
+/** A real store that keeps one of its calls waiting. */
+function withDelays(store: Store, part: 'groups', call: string, wait: () => Promise<void>): Store {
+  const inner = store[part]
+  const slow = new Proxy(inner, {
+    get(_, name) {
+      const value = bound(inner, name)
+      if (name !== call || typeof value !== 'function') return value
+      return async (...args: readonly unknown[]) => {
+        await wait()
+        return Reflect.apply(value, inner, args)
+      }
+    },
+  })
+  return new Proxy(store, { get: (_, name) => (name === part ? slow : bound(store, name)) })
 }
 
 function bound<Target extends object>(target: Target, name: string | symbol): unknown {

@@ -6,7 +6,8 @@ type Listener = (hint: Hint) => void
 /** What is new, of what a hint may tell. */
 export interface News {
   readonly head: boolean
-  readonly groups: boolean
+  /** Of one service, where it is named. */
+  readonly groups: boolean | { readonly service: string }
 }
 
 /** Those who wait for changes of a store, each called in the context it began to wait in. */
@@ -14,7 +15,7 @@ export class Hints {
   readonly #logger: Logger
   readonly #head: () => number
   readonly #listeners = new Set<Listener>()
-  #pending: { head: boolean; groups: boolean } | undefined
+  #pending: { head: boolean; groups: boolean; services: Set<string> | undefined } | undefined
 
   /** @param head the newest position, at the moment that a hint is told */
   constructor(logger: Logger, head: () => number) {
@@ -40,19 +41,25 @@ export class Hints {
 
   /** Outside of whatever is under way, and once for everything that happens until then. */
   tellSoon({ head, groups }: News): void {
-    if ((!head && !groups) || !this.awaited) return
-    if (this.#pending !== undefined) {
-      this.#pending.head ||= head
-      this.#pending.groups ||= groups
-      return
+    if ((!head && groups === false) || !this.awaited) return
+    if (this.#pending === undefined) {
+      this.#pending = { head: false, groups: false, services: new Set() }
+      queueMicrotask(() => this.#tellPending())
     }
-    this.#pending = { head, groups }
-    queueMicrotask(() => {
-      const news = this.#pending
-      this.#pending = undefined
-      if (news !== undefined)
-        this.tell({ ...(news.head && { head: this.#head() }), ...(news.groups && { groups: true }) })
-    })
+    this.#pending.head ||= head
+    if (groups === false) return
+    this.#pending.groups = true
+    if (groups === true) this.#pending.services = undefined
+    else this.#pending.services?.add(groups.service)
+  }
+
+  #tellPending(): void {
+    const news = this.#pending
+    this.#pending = undefined
+    if (news === undefined) return
+    const { head, groups, services } = news
+    const whose = services === undefined ? {} : { services }
+    this.tell({ ...(head && { head: this.#head() }), ...(groups && { groups: true, ...whose }) })
   }
 
   /** A listener that throws keeps nobody else from the hint. */

@@ -104,6 +104,8 @@ export interface Hint {
   readonly head?: number
   /** The state of groups, or dead letters, may have changed. */
   readonly groups?: boolean
+  /** Whose; of any service where this is left out. */
+  readonly services?: ReadonlySet<string>
   /** The store has lost events it acknowledged: positions above `head` that were read are given again, to other events. */
   readonly behind?: true
 }

@@ -283,7 +283,7 @@ begin
   perform 1 from hodisa.leases l where l.owner = any (instances) order by l.service, l.bucket for update;
   update hodisa.leases set epoch = epoch + ${FAR} where owner = any (instances);
   delete from hodisa.presence where id = any (instances);
-  perform hodisa.raise_groups();
+  perform hodisa.raise_groups(null);
   select t.position, t.id, t.mark into head, tick, mark from hodisa.ticks t order by t.id desc limit 1;
 end $$;
 

@@ -30,7 +30,7 @@ const REMOVE_MARKS = 'delete from hodisa.marks where service = $1 and instance =
 const CHANGE = `update hodisa.groups set revision = revision + 1, paused = case when $2 then $3 else paused end,
     subscriptions = coalesce($4, subscriptions), members = coalesce($5, members), breakers = coalesce($6, breakers)
   where service = $1`
-const RAISE = 'select hodisa.raise_groups()'
+const RAISE = 'select hodisa.raise_groups($1)'
 
 /** Progress by the key of its rows, in the order its rows are locked in. */
 const PROGRESS = [
@@ -61,7 +61,7 @@ export async function updateGroup(
   // The reason may quote anything, but the server keeps no U+0000.
   const reason = paused?.replaceAll('\0', '\ufffd') ?? null
   await session.query(CHANGE, [service, paused !== undefined, reason, ...texts])
-  await session.query(RAISE)
+  await session.query(RAISE, [service])
   return true
 }
 
@@ -82,7 +82,7 @@ export async function forgetGroup(
   await forgetProgress(session, service, -1)
   await session.query('delete from hodisa.marks where service = $1', [service])
   await session.query('delete from hodisa.groups where service = $1', [service])
-  await session.query(RAISE)
+  await session.query(RAISE, [service])
   return true
 }
 

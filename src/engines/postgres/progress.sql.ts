@@ -16,11 +16,11 @@ const PLANNED = `language plpgsql
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off`
 
 export const PROGRESS_FUNCTIONS = `
--- Tells every process that groups or dead letters have changed.
-create function hodisa.raise_groups() returns void language plpgsql as $$
+-- Tells every process that the group or dead letters of a service have changed; of any where it is null.
+create function hodisa.raise_groups(of_service text) returns void language plpgsql as $$
 begin
   update hodisa.signals set value = value + 1 where name = 'groups';
-  perform pg_notify('hodisa', 'groups');
+  perform pg_notify('hodisa', concat_ws(' ', 'groups', of_service));
 end $$;
 
 create function hodisa.lease_lost(what text, details jsonb) returns void language plpgsql as $$
@@ -132,10 +132,13 @@ begin
         b.position = any (survived) or b.position <= mark and b.bucket in (select o.bucket from owned o) as over
       from begun b
     union all
+    -- By their key where no mark passes any: of those that came and went there may be many, which no reader is rid of yet.
     select s.position, s.bucket, s.alone, true from hodisa.started s
-      where s.service = of_service and not s.position in (select b.position from begun b)
-        and (s.position = any (done) or s.position = any (survived)
-          or s.position <= mark and s.bucket in (select o.bucket from owned o))
+      where s.service = of_service and s.position = any (done || survived) and not s.position in (select b.position from begun b)
+    union all
+    select s.position, s.bucket, s.alone, true from hodisa.started s
+      where mark is not null and s.service = of_service and s.position <= mark and s.bucket in (select o.bucket from owned o)
+        and s.position <> all (coalesce(done || survived, '{}')) and not s.position in (select b.position from begun b)
     order by position
   loop
     if suspect.over then
@@ -183,8 +186,9 @@ begin
       perform hodisa.finished_already(of_service, buckets[1], positions[1]);
     end if;
   end if;
-  if change ? 'started' or (positions is not null or change ? 'survived' or wanted_mark is not null)
-      and exists (select from hodisa.started s where s.service = of_service) then
+  if change ? 'started' or wanted_mark is not null and exists (select from hodisa.started s where s.service = of_service)
+      or exists (select from hodisa.started s where s.service = of_service
+        and s.position = any (positions || (change->>'survived')::bigint[])) then
     perform hodisa.change_started(of_service, of_instance, change, positions, wanted_mark);
   end if;
   if wanted_mark is not null then
@@ -202,28 +206,21 @@ begin
   end if;
   if change ? 'letters' then perform hodisa.change_letters(of_service, change->'letters'); end if;
   if change ? 'cursors' then perform hodisa.change_cursors(of_service, change->'cursors'); end if;
-  if change ? 'letters' then perform hodisa.raise_groups(); end if;
+  if change ? 'letters' then perform hodisa.raise_groups(of_service); end if;
   return change ? 'letters';
 end $$;
 
--- The same as check_progress and progress for what is most frequent by far, one event and its effect, where every statement counts.
-create function hodisa.check_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
-  returns void ${PLANNED} as $$
-begin
-  perform from hodisa.leases l
-    where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch
-      and not exists (select from hodisa.done d where d.service = of_service and d.position = at_position);
-  if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
-end $$;
-
+-- The same as progress for what is most frequent by far, one event and its effect, where every statement counts, and so does every
+-- setting of the function. What it looks for has one row, whose key is given.
 create function hodisa.finish_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint,
-  durable boolean) returns void ${PLANNED} as $$
+  durable boolean) returns void language plpgsql set enable_seqscan = off as $$
 declare
   careful boolean;
 begin
   -- The effect itself may have changed it.
   if durable <> (current_setting('synchronous_commit') <> 'off') then perform hodisa.assure_durable(durable); end if;
-  select exists (select from hodisa.started s where s.service = of_service) into careful from hodisa.leases l
+  select exists (select from hodisa.started s where s.service = of_service and s.position = at_position) into careful
+    from hodisa.leases l
     where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch for share;
   if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
   insert into hodisa.done (service, position, bucket) values (of_service, at_position, in_bucket)
@@ -261,7 +258,7 @@ begin
         first_failed_at = (next->>3)::bigint, next_attempt_at = (next->>4)::bigint, error = next->>5, dead_letter = next->>6
       where c.service = letter.service and c.key = letter.key and c.dead_letter = change->>'id';
   end if;
-  perform hodisa.raise_groups();
+  perform hodisa.raise_groups(letter.service);
   return true;
 end $$;
 `

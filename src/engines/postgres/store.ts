@@ -1,3 +1,4 @@
+import { isHodisaError } from '../../errors.ts'
 import type { Documents, DocumentWrite } from '../../store/documents.ts'
 import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from '../../store/events.ts'
 import type { Progress } from '../../store/groups.ts'
@@ -264,8 +265,14 @@ export class PostgresStore implements Store {
       if (documents.length > 0) await this.#documents.on(session).write(documents)
       return receipt
     }
-    const opening = this.#progress.checking(change)
-    return this.#progress.closing(change, (ends) => transactions.run(effect, { opening, ...ends }))
+    try {
+      return await this.#progress.closing(change, (ends) => transactions.run(effect, ends))
+    } catch (error) {
+      // It may have failed on what its successor, or itself, has done: that says nothing about the event.
+      throw isHodisaError(error, 'lease-lost')
+        ? error
+        : ((await this.#progress.refusal(this.#database, change)) ?? error)
+    }
   }
 
   outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {

@@ -15,7 +15,7 @@ const LONGEST_STATEMENT = 5_000
 
 const REMEMBERED = 'select exists (select from hodisa.outcomes o where o.attempt = $1::bigint)'
 
-/** A call of a function of the store, sent in the same round trip as what begins or ends a transaction. */
+/** A call of a function of the store, sent in the same round trip as the commit. */
 export interface Call {
   readonly name: string
   readonly values: readonly (string | number | boolean)[]
@@ -27,9 +27,8 @@ export interface Proof {
   readonly values: readonly unknown[]
 }
 
-/** What is done first and last in a transaction. */
+/** What is done last in a transaction. */
 export interface Ends {
-  readonly opening?: Call
   readonly closing?: () => Call
   /** Whether it was committed, by what it wrote; a row of its own where this is left out. */
   readonly proof?: Proof
@@ -42,9 +41,9 @@ export interface Ends {
 export async function inTransaction<Result>(
   database: Database,
   work: (session: Session) => Promise<Result>,
-  { opening, closing, proof }: Ends = {},
+  { closing, proof }: Ends = {},
 ): Promise<Result> {
-  const id = randomBytes(8).readBigInt64BE().toString()
+  const id = proof === undefined ? randomBytes(8).readBigInt64BE().toString() : ''
   /** What the server calls it, once it has begun. */
   let opened: string | undefined
   /** What `work` came to, once all that is left is to commit. */
@@ -52,7 +51,7 @@ export async function inTransaction<Result>(
   const attempt = () =>
     database.session(async (session) => {
       try {
-        opened = await begin(session, database, opening)
+        opened = await begin(session, database)
         const result = await work(session)
         done = { result }
         const calls = closing === undefined ? [] : [closing()]
@@ -76,10 +75,9 @@ export async function inTransaction<Result>(
 }
 
 /** One round trip; resolves with what `hodisa.is_open` takes. */
-async function begin(session: Session, { named, patience }: Database, opening?: Call): Promise<string | undefined> {
-  const first = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as opened`)
-  const calls = opening === undefined ? first : `${first}, ${textOf(opening, named)}`
-  const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${calls}` })
+async function begin(session: Session, { named, patience }: Database): Promise<string | undefined> {
+  const call = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as opened`)
+  const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${call}` })
   const last = Array.isArray(results) ? results.at(-1) : undefined
   return (last as { rows: { opened: string }[] } | undefined)?.rows[0]?.opened
 }

@@ -163,7 +163,9 @@ export class Watcher implements HeldListener {
   #notified(payload: string): void {
     if (payload === this.#awaited) this.#endTrial?.(true)
     else if (payload === 'groups') this.#hints.tellSoon({ head: false, groups: true })
-    else if (payload.startsWith('head ')) {
+    else if (payload.startsWith('groups ')) {
+      this.#hints.tellSoon({ head: false, groups: { service: payload.slice('groups '.length) } })
+    } else if (payload.startsWith('head ')) {
       const [, head, id, mark = ''] = payload.split(' ')
       const tick = { head: Number(head), id: Number(id), mark }
       this.#heard(tick)

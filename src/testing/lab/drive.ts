@@ -62,12 +62,19 @@ export class Driver {
       if (wait > 0) await delay(wait, undefined, { signal: this.#signal })
     }
     const going: Promise<void>[] = []
-    for (const step of steps) {
-      await until(step.at)
-      going.push(this.#take(step))
+    try {
+      for (const step of steps) {
+        await until(step.at)
+        const taken = this.#take(step)
+        taken.catch(() => undefined) // told below
+        going.push(taken)
+      }
+      await Promise.all(going)
+      await until(duration)
+    } finally {
+      // Also of a run that is ended early: the store is closed after this.
+      await Promise.allSettled(going)
     }
-    await Promise.all(going)
-    await until(duration)
   }
 
   async #take(step: Step): Promise<void> {
