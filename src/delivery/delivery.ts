@@ -216,7 +216,7 @@ export class Delivery {
     for (const id of dead) if (await this.#store.presence.leave(id, beats.get(id))) gone.add(id)
     if (gone.size === 0) return
     this.#logger.warn('instances do not answer any more; their share is taken over', { instances: [...gone] })
-    for (const runner of this.#runners) await runner.evict(gone)
+    await Promise.all(this.#runners.map((runner) => runner.evict(gone)))
     for (const instance of gone) {
       await this.#system.say(systemEvents.instanceLost({ instance, lostBy: this.#instance }), { once: [instance] })
     }

@@ -2,11 +2,12 @@ import { HodisaError } from '../../errors.ts'
 import type { Database, Session } from './database.ts'
 import { DOCUMENT_FUNCTIONS } from './documents.sql.ts'
 import { FUNCTIONS } from './functions.sql.ts'
+import { GROUP_FUNCTIONS } from './groups.sql.ts'
 import { PROGRESS_FUNCTIONS } from './progress.sql.ts'
 import { type Migration, TABLES, VERSION_TABLE } from './schema.sql.ts'
 
 export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, breaking: true, sql: TABLES + FUNCTIONS + PROGRESS_FUNCTIONS + DOCUMENT_FUNCTIONS },
+  { version: 1, breaking: true, sql: TABLES + FUNCTIONS + PROGRESS_FUNCTIONS + GROUP_FUNCTIONS + DOCUMENT_FUNCTIONS },
 ]
 
 /** Of the advisory lock under which one process at a time migrates. */

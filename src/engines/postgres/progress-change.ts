@@ -46,7 +46,7 @@ export function changeOf(change: Progress, { durable, low, seen }: Options): str
   })
 }
 
-/** What `hodisa.finish_effect` takes besides the durability, for a change that is no more than one event finished by its owner. */
+/** What `hodisa.check_effect` takes, and `hodisa.finish_effect` besides the durability, for a change that is no more than one event finished by its owner. */
 export function effectOf(change: Progress): readonly (string | number)[] | undefined {
   const {
     service,

@@ -12,7 +12,7 @@ import { LEASE_LOST } from './functions.sql.ts'
  * array, which is read much quicker.
  */
 /** Planned once, and by index, whatever the server believes of tables that fill and empty within a second. */
-const PLANNED = `language plpgsql
+export const PLANNED = `language plpgsql
   set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off`
 
 export const PROGRESS_FUNCTIONS = `
@@ -210,8 +210,17 @@ begin
   return change ? 'letters';
 end $$;
 
--- The same as progress for what is most frequent by far, one event and its effect, where every statement counts, and so does every
--- setting of the function. What it looks for has one row, whose key is given.
+-- The same as check_progress and progress for what is most frequent by far, one event and its effect, where every statement counts,
+-- and so does every setting of a function. What they look for has one row, whose key is given.
+create function hodisa.check_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint)
+  returns void language plpgsql set enable_seqscan = off as $$
+begin
+  perform from hodisa.leases l
+    where l.service = of_service and l.bucket = in_bucket and l.owner = of_instance and l.epoch = at_epoch
+      and not exists (select from hodisa.done d where d.service = of_service and d.position = at_position);
+  if not found then perform hodisa.refuse_effect(of_service, of_instance, in_bucket, at_epoch, at_position); end if;
+end $$;
+
 create function hodisa.finish_effect(of_service text, of_instance text, in_bucket integer, at_epoch bigint, at_position bigint,
   durable boolean) returns void language plpgsql set enable_seqscan = off as $$
 declare

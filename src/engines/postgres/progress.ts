@@ -1,10 +1,8 @@
-import { type HodisaError, isHodisaError } from '../../errors.ts'
 import type { Progress } from '../../store/groups.ts'
 import type { Database, Session } from './database.ts'
 import { changeOf, effectOf } from './progress-change.ts'
-import { type Ends, inTransaction } from './transaction.ts'
+import { type Call, type Ends, inTransaction } from './transaction.ts'
 
-const CHECK = 'select hodisa.check_progress($1::jsonb)'
 const WRITE = 'select hodisa.progress($1::jsonb)'
 /** Stands until the mark of its owner passes it, who waits to hear of it. */
 const IS_DONE = 'select exists (select from hodisa.done d where d.service = $1::text and d.position = $2::bigint)'
@@ -31,6 +29,14 @@ export class ProgressWriter {
     this.#seen = seen
   }
 
+  /** Whether `change` may be written; writes nothing. Fails with `lease-lost`. */
+  checking(change: Progress): Call {
+    const seen = this.#seen()
+    const effect = seen === undefined ? effectOf(change) : undefined
+    if (effect !== undefined) return { name: 'check_effect', values: effect }
+    return { name: 'check_progress', values: [changeOf(change, { durable: this.#durable, seen })] }
+  }
+
   /**
    * Runs a transaction whose last statement, the closing, writes `change`; the fences hold from then on.
    *
@@ -46,16 +52,6 @@ export class ProgressWriter {
         proof: { sql: IS_DONE, values: [service, position] },
       })
     })
-  }
-
-  /** What `change` is refused with by now; undefined where it is not, or nobody can tell. Writes nothing. */
-  async refusal(database: Database, change: Progress): Promise<HodisaError | undefined> {
-    try {
-      await database.once(CHECK, [changeOf(change, { durable: this.#durable, seen: this.#seen() })])
-    } catch (error) {
-      if (isHodisaError(error, 'lease-lost')) return error
-    }
-    return undefined
   }
 
   /**

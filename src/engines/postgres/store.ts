@@ -1,4 +1,3 @@
-import { isHodisaError } from '../../errors.ts'
 import type { Documents, DocumentWrite } from '../../store/documents.ts'
 import type { AppendRequest, InlineProjection, Receipt, StoredEvent } from '../../store/events.ts'
 import type { Progress } from '../../store/groups.ts'
@@ -265,14 +264,8 @@ export class PostgresStore implements Store {
       if (documents.length > 0) await this.#documents.on(session).write(documents)
       return receipt
     }
-    try {
-      return await this.#progress.closing(change, (ends) => transactions.run(effect, ends))
-    } catch (error) {
-      // It may have failed on what its successor, or itself, has done: that says nothing about the event.
-      throw isHodisaError(error, 'lease-lost')
-        ? error
-        : ((await this.#progress.refusal(this.#database, change)) ?? error)
-    }
+    const opening = this.#progress.checking(change)
+    return this.#progress.closing(change, (ends) => transactions.run(effect, { opening, ...ends }))
   }
 
   outbox(connection: unknown): { append(request: AppendRequest): Promise<Receipt> } {

@@ -15,7 +15,7 @@ const LONGEST_STATEMENT = 5_000
 
 const REMEMBERED = 'select exists (select from hodisa.outcomes o where o.attempt = $1::bigint)'
 
-/** A call of a function of the store, sent in the same round trip as the commit. */
+/** A call of a function of the store, sent in the same round trip as what begins or ends a transaction. */
 export interface Call {
   readonly name: string
   readonly values: readonly (string | number | boolean)[]
@@ -27,8 +27,9 @@ export interface Proof {
   readonly values: readonly unknown[]
 }
 
-/** What is done last in a transaction. */
+/** What is done first and last in a transaction. */
 export interface Ends {
+  readonly opening?: Call
   readonly closing?: () => Call
   /** Whether it was committed, by what it wrote; a row of its own where this is left out. */
   readonly proof?: Proof
@@ -41,7 +42,7 @@ export interface Ends {
 export async function inTransaction<Result>(
   database: Database,
   work: (session: Session) => Promise<Result>,
-  { closing, proof }: Ends = {},
+  { opening, closing, proof }: Ends = {},
 ): Promise<Result> {
   const id = proof === undefined ? randomBytes(8).readBigInt64BE().toString() : ''
   /** What the server calls it, once it has begun. */
@@ -51,7 +52,7 @@ export async function inTransaction<Result>(
   const attempt = () =>
     database.session(async (session) => {
       try {
-        opened = await begin(session, database)
+        opened = await begin(session, database, opening)
         const result = await work(session)
         done = { result }
         const calls = closing === undefined ? [] : [closing()]
@@ -75,9 +76,10 @@ export async function inTransaction<Result>(
 }
 
 /** One round trip; resolves with what `hodisa.is_open` takes. */
-async function begin(session: Session, { named, patience }: Database): Promise<string | undefined> {
-  const call = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as opened`)
-  const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${call}` })
+async function begin(session: Session, { named, patience }: Database, opening?: Call): Promise<string | undefined> {
+  const first = named(`hodisa.begin_work(${patience.durable}, ${LONGEST_IDLE}, ${LONGEST_STATEMENT}) as opened`)
+  const calls = opening === undefined ? first : `${first}, ${textOf(opening, named)}`
+  const results: unknown = await session.raw({ text: `begin isolation level read committed; select ${calls}` })
   const last = Array.isArray(results) ? results.at(-1) : undefined
   return (last as { rows: { opened: string }[] } | undefined)?.rows[0]?.opened
 }
