@@ -24,12 +24,13 @@ export async function updateGroup(
   const [locked] = await session.query<[LeaseRow[] | null]>(LOCK, asked)
   const rows = locked?.[0] ?? null
   if (rows === null) return false
+  const leases = changedLeases(rows, change)
   const texts = [subscriptions, members, breakers].map((some) => (some === undefined ? null : JSON.stringify(some)))
   // The reason may quote anything, but the server keeps no U+0000.
   const reason = paused?.replaceAll('\0', '\ufffd') ?? null
   await session.query(WRITE, [
     service,
-    rows.length === 0 ? null : JSON.stringify(changedLeases(rows, change)),
+    leases.length === 0 ? null : JSON.stringify(leases),
     died.length === 0 ? null : died,
     forgetProgressAfter ?? null,
     fold.length === 0 ? null : fold,

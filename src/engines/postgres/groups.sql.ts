@@ -12,14 +12,14 @@ const PROGRESS = [
 
 /*
  * A change of a group is two round trips, so that those who wait for it do not wait for long: its state is locked and read, and what
- * becomes of it is written. The row of the group is locked first: whoever holds it is the only one to change leases and marks. Locks go
- * on in the order that progress takes them in.
+ * becomes of it is written. The row of the group is locked first: whoever holds it is the only one to change leases and marks. Only
+ * the leases that change are locked, for effects wait for them. Locks go on in the order that progress takes them in.
  */
 export const GROUP_FUNCTIONS = `
--- Locks a group that is at a revision, and those of its leases that have one of the buckets, one of the owners, or a checkpoint above
--- one; tells these. Null, and nothing is locked, where the group is not there.
+-- Locks a group that is at a revision, and tells those of its leases that have one of the buckets, one of the owners, or a checkpoint
+-- above one. Null, and nothing is locked, where the group is not there.
 create function hodisa.lock_group(of_service text, at_revision bigint, durable boolean, buckets smallint[], owners text[], above bigint)
-  returns jsonb ${PLANNED} as $$
+  returns jsonb language plpgsql as $$
 begin
   perform hodisa.assure_durable(durable);
   if at_revision = 0 then
@@ -30,19 +30,21 @@ begin
     perform 1 from hodisa.groups g where g.service = of_service and g.revision = at_revision for update;
     if not found then return null; end if;
   end if;
-  return (select coalesce(jsonb_agg(jsonb_build_array(${LEASE_COLUMNS}) order by l.bucket), '[]') from (
-      select * from hodisa.leases o
-      where o.service = of_service and (o.bucket = any (buckets) or o.owner = any (owners) or o.checkpoint > above)
-      order by o.bucket for update
-    ) l left join hodisa.marks m on m.service = of_service and m.instance = l.owner);
+  return (select coalesce(jsonb_agg(jsonb_build_array(${LEASE_COLUMNS}) order by l.bucket), '[]')
+    from hodisa.leases l left join hodisa.marks m on m.service = of_service and m.instance = l.owner
+    where l.service = of_service and (l.bucket = any (buckets) or l.owner = any (owners) or l.checkpoint > above));
 end $$;
 
 -- Whoever has locked the group writes what becomes of it. Null leaves as it is.
 --   leases: [[bucket, owner, epoch, checkpoint, covered, needs, careful until]]
 create function hodisa.write_group(of_service text, leases jsonb, died text[], forgotten_after bigint, folded text[], pauses boolean,
-  reason text, new_subscriptions text, new_members text, new_breakers text) returns void ${PLANNED} as $$
+  reason text, new_subscriptions text, new_members text, new_breakers text) returns void language plpgsql as $$
 begin
   if leases is not null then
+    -- In their order, and after the effects that are about to commit under them.
+    perform 1 from hodisa.leases l
+      where l.service = of_service and l.bucket = any (array(select (v->>0)::smallint from jsonb_array_elements(leases) v))
+      order by l.bucket for update;
     update hodisa.leases l
       set owner = v->>1, epoch = (v->>2)::bigint, checkpoint = (v->>3)::bigint, covered = v->>4, needs = v->>5,
         careful_until = (v->>6)::bigint

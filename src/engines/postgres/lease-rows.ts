@@ -36,19 +36,20 @@ export function toEffective(row: LeaseRow): Lease {
   return withMark(toLease(row), row[7])
 }
 
-/** What becomes of leases, as rows: marks are folded, then leases are rewound, then changed. */
+/** What becomes of those leases that do not stay as they are, as rows: marks are folded, then leases are rewound, then changed. */
 export function changedLeases(
   rows: readonly LeaseRow[],
   { fold = [], rewind, leases = [] }: GroupUpdate,
 ): readonly (readonly unknown[])[] {
   const folded = new Set(fold)
   const changes = Map.groupBy(leases, ({ bucket }) => bucket)
-  return rows.map((row) => {
+  return rows.flatMap((row) => {
     let lease = row[1] !== null && folded.has(row[1]) ? toEffective(row) : toLease(row)
     if (rewind !== undefined) lease = rewound(lease, rewind) ?? lease
     for (const change of changes.get(lease.bucket) ?? []) lease = changed(lease, change)
     const { bucket, owner, epoch, checkpoint, covered, needs, carefulUntil } = lease
-    return [bucket, owner, epoch, checkpoint, text(covered), text(needs), carefulUntil]
+    const after = [bucket, owner, epoch, checkpoint, text(covered), text(needs), carefulUntil]
+    return after.every((value, index) => value === row[index]) ? [] : [after]
   })
 }
 
