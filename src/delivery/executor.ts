@@ -74,10 +74,14 @@ export class Executor {
       if (cares.has('killer')) throw await this.#guard.convict(first)
       return this.#turns.alone(async () => {
         await this.#guard.begin(task.events, true)
+        let recorded = false
         try {
-          return await start()
+          const done = await start()
+          recorded = done.recorded
+          return done
         } finally {
-          await this.#guard.survived(first)
+          if (recorded) this.#guard.acquit(first)
+          else await this.#guard.survived(first)
         }
       })
     }

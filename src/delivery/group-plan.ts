@@ -82,6 +82,8 @@ export function claim(
   orphaned = false,
   sharing: Sharing = 'even',
 ): GroupUpdate | undefined {
+  // It was taken for dead meanwhile, or is another instance by now: whoever evicts members would not find what it claims.
+  if (!state.members.some(({ instance }) => instance === me.instance)) return undefined
   const owned = state.leases.filter(({ owner }) => owner === me.instance).length
   const free = state.leases.filter(({ bucket, owner }) => owner === null && !avoid.has(bucket))
   const special = free.filter(({ needs }) => needs !== null && canHandle(me, needs))

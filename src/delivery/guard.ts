@@ -58,10 +58,24 @@ export class Guard {
     if (marks.length > 0) await this.#write(events, { started: marks })
   }
 
-  /** The event ran alone, and the process lives. */
+  /**
+   * The event ran alone, and the process lives. Never rejects: what the event did stands, and is not done again because the store did
+   * not hear of this.
+   */
   async survived(event: StoredEvent): Promise<void> {
     this.#suspects.delete(event.position)
-    await this.#write([event], { survived: [event.position] })
+    try {
+      await this.#write([event], { survived: [event.position] })
+    } catch (error) {
+      const { logger, service } = this.#core
+      const text = `service ${service}: could not write down that ${event.type} ${event.id} did not end the process: ${String(error)}`
+      logger.warn(text, { error: String(error) })
+    }
+  }
+
+  /** The event ran alone and is done, and its done mark has told the store. */
+  acquit({ position }: StoredEvent): void {
+    this.#suspects.delete(position)
   }
 
   /** What to fail a killer with. It is a suspect no longer: redriven, it gets its chances anew. */
