@@ -14,6 +14,8 @@ const BEAT_EVERY = 1_000
 const FIRST_BEAT_AFTER = 50
 /** A process whose counter did not move for so long, by the watcher's clock, is taken for dead. Ms. */
 export const LEASE = 6_000
+/** What the beats tell is acted on for at most so long, or a store that answers nothing but beats would keep what nobody handles. Ms. */
+const LONGEST_WATCH = 2 * LEASE
 /** So long before the others may take over, a process begins nothing more. Ms. */
 const LEASE_MARGIN = 1_500
 /** Every so many beats all is looked at, hint or not. */
@@ -51,8 +53,8 @@ export class Delivery {
   #running = false
   #cancelBeat: () => void = () => undefined
   #beating: Promise<void> = Promise.resolve()
-  /** What the last beats told is being acted on; undefined where nothing is. */
-  #watching: Promise<void> | undefined
+  /** What the last beats told is being acted on, since when; undefined where nothing is. */
+  #watching: { readonly done: Promise<void>; readonly since: number } | undefined
   #unwatch: () => void = () => undefined
 
   constructor({ source, store, clock, logger, newId, system }: DeliveryOptions, services: readonly ServiceToRun[]) {
@@ -83,7 +85,7 @@ export class Delivery {
     this.#running = false
     this.#cancelBeat()
     await this.#beating
-    await this.#watching
+    await this.#watching?.done
     this.#unwatch()
     await this.#store.presence.leave(this.#instance)
   }
@@ -147,21 +149,31 @@ export class Delivery {
 
   async #beat(): Promise<void> {
     const begun = this.#clock.monotonic()
+    const { since = begun } = this.#watching ?? {}
+    if (begun - since > LONGEST_WATCH) {
+      this.#logger.warn(`the store has not answered for ${LONGEST_WATCH} ms: others may take over`, {
+        since: begun - since,
+      })
+      return
+    }
     const stalled = begun - this.#lastBeat > LEASE / 2
     const { alive, beats } = await this.#store.presence.beat(this.#instance)
     if (!alive) return this.#rejoin()
     this.#holdSince(begun)
     const dead = this.#deadAmong(beats, stalled)
-    // Signs of life do not wait for it: a store that is slow would let the living seem dead. Who is dead now is so at the next beat.
-    this.#watching ??= this.#watch(dead, beats)
-      .catch((error) => {
-        this.#logger.warn(`could not look after other processes, trying again: ${String(error)}`, {
-          error: String(error),
-        })
+    // The next beat does not wait for it: a store that is slow would let the living seem dead. Who is dead now is so then, too.
+    this.#watching ??= { done: this.#watched(dead, beats), since: begun }
+  }
+
+  async #watched(dead: Set<string>, beats: ReadonlyMap<string, number>): Promise<void> {
+    try {
+      await this.#watch(dead, beats)
+    } catch (error) {
+      this.#logger.warn(`could not look after other processes, trying again: ${String(error)}`, {
+        error: String(error),
       })
-      .then(() => {
-        this.#watching = undefined
-      })
+    }
+    this.#watching = undefined
   }
 
   /** Takes over from the dead, and finds what nobody has told. */
@@ -216,7 +228,8 @@ export class Delivery {
     for (const id of dead) if (await this.#store.presence.leave(id, beats.get(id))) gone.add(id)
     if (gone.size === 0) return
     this.#logger.warn('instances do not answer any more; their share is taken over', { instances: [...gone] })
-    await Promise.all(this.#runners.map((runner) => runner.evict(gone)))
+    const evicted = await Promise.allSettled(this.#runners.map((runner) => runner.evict(gone)))
+    for (const outcome of evicted) if (outcome.status === 'rejected') throw outcome.reason
     for (const instance of gone) {
       await this.#system.say(systemEvents.instanceLost({ instance, lostBy: this.#instance }), { once: [instance] })
     }

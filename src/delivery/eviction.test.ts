@@ -2,12 +2,41 @@ import { describe, expect, test } from 'vitest'
 import { HodisaError } from '../errors.ts'
 import type { GroupUpdate } from '../store/groups.ts'
 import type { Presence, Store } from '../store/port.ts'
-import { eachEngine } from './fixtures/bed.ts'
+import { fakeClock } from '../testing/fake-clock.ts'
+import { Bed, eachEngine } from './fixtures/bed.ts'
 import { EVENTS, Noted, notes } from './fixtures/events.ts'
 import { withFaults } from './fixtures/faults.ts'
 import { until } from './fixtures/until.ts'
 
 describe('who is taken for dead', () => {
+  test('is in the end one whose store answers nothing but beats', async () => {
+    const clock = fakeClock()
+    let beats = 0
+    const { promise: answers, resolve: answer } = Promise.withResolvers<void>()
+    const app = await new Bed('memory').app({ events: EVENTS, clock }, (store) =>
+      withBeat(
+        withDelays(store, 'groups', 'revisions', () => answers),
+        (beat) => {
+          beats++
+          return beat()
+        },
+      ),
+    )
+    app.service('shared').on(Noted, () => undefined)
+    await app.start()
+    await clock.advance('10s')
+    const before = beats
+    expect(before).toBeGreaterThan(8)
+    await clock.advance('10s')
+    const after = beats
+    expect(after).toBeLessThan(before + 5)
+    await clock.advance('10s')
+    expect(beats).toBe(after)
+    answer()
+    await clock.advance('10s')
+    expect(beats).toBeGreaterThan(after)
+  })
+
   eachEngine((bed) => {
     test('is never one that came while the others were being counted', async () => {
       const place = bed()

@@ -74,14 +74,10 @@ export class Executor {
       if (cares.has('killer')) throw await this.#guard.convict(first)
       return this.#turns.alone(async () => {
         await this.#guard.begin(task.events, true)
-        let recorded = false
         try {
-          const done = await start()
-          recorded = done.recorded
-          return done
+          return await start()
         } finally {
-          if (recorded) this.#guard.acquit(first)
-          else await this.#guard.survived(first)
+          await this.#guard.survived(first)
         }
       })
     }

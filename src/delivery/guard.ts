@@ -73,11 +73,6 @@ export class Guard {
     }
   }
 
-  /** The event ran alone and is done, and its done mark has told the store. */
-  acquit({ position }: StoredEvent): void {
-    this.#suspects.delete(position)
-  }
-
   /** What to fail a killer with. It is a suspect no longer: redriven, it gets its chances anew. */
   async convict(event: StoredEvent): Promise<HodisaError> {
     const { service } = this.#core

@@ -58,8 +58,8 @@ export class Hints {
     this.#pending = undefined
     if (news === undefined) return
     const { head, groups, services } = news
-    const whose = services === undefined ? {} : { services }
-    this.tell({ ...(head && { head: this.#head() }), ...(groups && { groups: true, ...whose }) })
+    const whose = services === undefined ? { groups } : { groups, services }
+    this.tell({ ...(head && { head: this.#head() }), ...(groups && whose) })
   }
 
   /** A listener that throws keeps nobody else from the hint. */

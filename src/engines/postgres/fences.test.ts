@@ -94,7 +94,12 @@ describeOnPostgres('fences on PostgreSQL', () => {
       const rows = (worker + round) % 2 === 0 ? numbers : numbers.toReversed()
       if (worker < 2) {
         const { revision } = await groups.read('service')
-        const leases = rows.map((bucket) => ({ bucket, owner: `i${bucket % 4}`, epoch: 1 }))
+        const leases = rows.map((bucket) => ({
+          bucket,
+          owner: `i${bucket % 4}`,
+          epoch: 1,
+          carefulUntil: round * 8 + worker,
+        }))
         const change =
           round % 2 === 0 ? { leases, fold: ['i1', 'i0'] } : { forgetProgressAfter: 12, died: ['i3', 'i0'] }
         return groups.update('service', revision, change)

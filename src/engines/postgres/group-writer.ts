@@ -49,12 +49,13 @@ export async function forgetGroup(
   durable: boolean,
 ): Promise<boolean> {
   if (revision > 0) {
-    const [locked] = await session.query<[LeaseRow[] | null]>(LOCK, [service, revision, durable, [], [], -1])
+    const [locked] = await session.query<[LeaseRow[] | null]>(LOCK, [service, revision, durable, [], [], null])
     if ((locked?.[0] ?? null) === null) return false
   } else if ((await session.query('select from hodisa.groups where service = $1', [service])).length > 0) {
     // Progress may stand there without a group.
     return false
   }
+  await session.query('select from hodisa.leases where service = $1 order by bucket for update', [service])
   await session.query('delete from hodisa.leases where service = $1', [service])
   await session.query(FORGET_PROGRESS, [service])
   await session.query('delete from hodisa.marks where service = $1', [service])

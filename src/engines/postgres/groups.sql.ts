@@ -11,8 +11,8 @@ const PROGRESS = [
 ] as const
 
 /*
- * A change of a group is two round trips, so that those who wait for it do not wait for long: its state is locked and read, and what
- * becomes of it is written. The row of the group is locked first: whoever holds it is the only one to change leases and marks. Only
+ * A change of a group is two calls, so that those who wait for it do not wait for long: its state is locked and read, and what becomes
+ * of it is written. The row of the group is locked first: whoever holds it is the only one to change leases and marks. Only
  * the leases that change are locked, for effects wait for them. Locks go on in the order that progress takes them in.
  */
 export const GROUP_FUNCTIONS = `

@@ -129,7 +129,8 @@ async function migrationDeaths(fleet: Fleet): Promise<number> {
 
 /** Waits until everything is handled and taken over, for as long as the work moves; tells what is not. */
 async function rest(app: App, observer: Observer, patience: number): Promise<string | undefined> {
-  for (let before = '', rounds = 0; ; rounds++) {
+  let before = await observer.progress()
+  for (let rounds = 1; ; rounds++) {
     try {
       await app.settled({ timeout: patience })
       break

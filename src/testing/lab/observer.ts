@@ -9,7 +9,7 @@ const LOOK_EVERY = 150
 /** A write that takes longer, in ms, was kept waiting: nobody could take anything over meanwhile. */
 const ANSWERS_WITHIN = 250
 /** A timer that comes so late, in ms, had to wait for the machine, and so did everybody else. */
-const LATE = 30
+const LATE = 200
 
 interface Watched {
   readonly process: string

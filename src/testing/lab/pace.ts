@@ -40,8 +40,8 @@ export class Pace {
     const head = lowest
     for (const service of await groups.list()) {
       const { checkpoints } = await groups.progress(service)
-      const cursors = (await groups.cursors(service)).map(({ position }) => position)
-      lowest = Math.min(lowest, ...checkpoints, ...cursors)
+      const cursors = (await groups.cursors(service)).filter(({ state }) => state !== 'parked')
+      lowest = Math.min(lowest, ...checkpoints, ...cursors.map(({ position }) => position))
     }
     return head - lowest
   }
