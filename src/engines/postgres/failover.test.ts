@@ -69,7 +69,7 @@ describeOnOwnServer('a server that has lost its last transactions', () => {
     expect(await effects(server)).toEqual(await recorded(late))
   })
 
-  test('comes back in the midst of work, and each event it has takes effect once', async () => {
+  test('comes back in the midst of work, and each event it has takes effect once', { timeout: 300_000 }, async () => {
     const server = await ownServer()
     const apps = [await appOn(server.url), await appOn(server.url)]
     for (const app of apps) {
@@ -94,7 +94,7 @@ describeOnOwnServer('a server that has lost its last transactions', () => {
     await until(async () => (await effects(server)).length > before + 20)
     over.abort()
     await Promise.all(publishers)
-    await one.settled()
+    await one.settled({ timeout: '2m' }) // the publishers were quicker
     expect(await effects(server)).toEqual(await recorded(one))
     expect(await one.deadLetters.list()).toEqual([])
   })

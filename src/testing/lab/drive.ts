@@ -33,7 +33,7 @@ export interface DriverParts {
 
 /** How long a process has to come to the point where it is to die, before it is killed wherever it is. Ms. */
 const PATIENCE = 2_000
-const READY_PATIENCE = 5_000
+const READY_PATIENCE = 20_000
 
 /** Carries out a plan. Each fault runs beside the next; all of them are over when it resolves. */
 export class Driver {
