@@ -45,7 +45,7 @@ if (problems.length > 0) process.exitCode = 1
 function run(flags: readonly string[]): Report {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...orders, '--once', '--json', ...flags], {
     encoding: 'utf8',
-    timeout: 180_000,
+    timeout: 600_000, // what hangs is ended; what is slow on a busy machine is not at fault
   })
   const line = stdout.trim().split('\n').at(-1) ?? ''
   process.stdout.write(`${line}\n`)
